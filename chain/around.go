@@ -1,0 +1,327 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+)
+
+// instance is a Middleware applied to the next of one Then. It outlives plans: its next finds the plan of the call in the
+// frame, so that the Middleware runs once, and the state in its closure survives every Use, Remove and reload.
+type instance[P any] struct {
+	slot int
+	h    Handler[P]
+	last atomic.Pointer[plan[P]] // the newest plan it is part of
+}
+
+// instanceKey keeps the same Link apart when a scope and its parent both have it.
+type instanceKey struct {
+	link  *byte
+	scope int
+}
+
+// hop is what a plan knows of one slot: the link there and where its next leads.
+type hop[P any] struct {
+	n         *node[P]
+	in        *instance[P]
+	next      Handler[P]
+	remembers bool // also what a healthy next passes
+	shadow    bool
+}
+
+// remembers says that the end of the link may need what a healthy next passed: for a policy, or to go on without the link.
+func (n *node[P]) remembers(filtered bool) bool {
+	return n.mode != Audit && (filtered || n.failure != Fail || !n.blocks)
+}
+
+// instanceOf applies n's Middleware, once per Then. One that panics or returns nil is a link that always fails.
+func (b *bound[P]) instanceOf(n *node[P]) *instance[P] {
+	key := instanceKey{n.id, n.scope}
+	if in := b.instances[key]; in != nil {
+		return in
+	}
+	in := &instance[P]{slot: slices.Index(b.slots, nil)}
+	if in.slot < 0 {
+		in.slot = len(b.slots)
+		b.slots = append(b.slots, nil)
+	}
+	b.instances[key], b.slots[in.slot] = in, in
+	in.h = b.applied(n, b.nextOf(in))
+	return in
+}
+
+func (b *bound[P]) applied(n *node[P], next Handler[P]) (h Handler[P]) {
+	defer func() {
+		if v := recover(); v != nil {
+			h = refusing[P](fmt.Errorf("the middleware could not be applied: %w", contained(v)))
+		}
+	}()
+	if h = n.around(next); h == nil {
+		return refusing[P](errors.New("the middleware returned a nil handler"))
+	}
+	return h
+}
+
+// forgetUnused frees the slots of instances that the new plan has not. Calls on older plans keep theirs.
+func (b *bound[P]) forgetUnused(pl *plan[P]) {
+	for key, in := range b.instances {
+		if in.slot < len(pl.hops) && pl.hops[in.slot].in == in {
+			in.last.Store(pl)
+			continue
+		}
+		delete(b.instances, key)
+		b.slots[in.slot] = nil
+	}
+}
+
+// nextOf is next as an Around sees it.
+func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
+	slot := in.slot
+	return func(ctx context.Context, p P) (P, error) {
+		f, ok := ctx.(*frame[P])
+		if !ok || f.pl.b != b {
+			if ctx == nil {
+				return b.lostNext(context.Background(), in, p)
+			}
+			if f, _ = ctx.Value(b).(*frame[P]); f == nil {
+				return b.lostNext(ctx, in, p)
+			}
+		}
+		if slot >= len(f.pl.hops) || f.pl.hops[slot].in != in { // a frame of a plan without this link
+			return b.lostNext(ctx, in, p)
+		}
+		hp := &f.pl.hops[slot]
+		if hp.remembers || hp.shadow || !f.states[slot].CompareAndSwap(0, begun) {
+			return f.pl.trackedNext(ctx, f, slot, p)
+		}
+		r, err := hp.next(ctx, p)
+		if err != nil || hp.n.g.flags.Load() != 0 {
+			f.cameBack(slot, hp.n.g, r, err)
+		}
+		return r, err
+	}
+}
+
+// trackedNext is next where it is not the first call in a healthy link without memory.
+func (pl *plan[P]) trackedNext(ctx context.Context, f *frame[P], slot int, p P) (P, error) {
+	hp := &pl.hops[slot]
+	if hp.shadow {
+		return pl.shadowNext(ctx, hp.n, p)
+	}
+	if f.passed != nil && pl.c.cfg.Policy.Rewrite != nil && !pl.c.id.same(p, f.passed[slot].in) && !pl.c.id.isNil(p) {
+		kept, err := pl.filter(hp.n, In, f.passed[slot].in, p)
+		if err != nil {
+			return p, err
+		}
+		p = kept
+	}
+	if pl.c.id.isNil(p) {
+		return p, fmt.Errorf("next: %w", ErrNilPayload)
+	}
+	if !f.states[slot].CompareAndSwap(0, begun) {
+		return pl.nextAgain(ctx, f, slot, p)
+	}
+	r, err := hp.next(ctx, p)
+	f.cameBack(slot, hp.n.g, r, err)
+	return r, err
+}
+
+// cameBack records what the first next returned.
+func (f *frame[P]) cameBack(slot int, g *guard, r P, err error) {
+	if err != nil {
+		g.blame.nextFailed(err)
+	}
+	if f.passed != nil {
+		f.passed[slot].out, f.passed[slot].err = r, err
+	} else {
+		f.root.rec.setResult(&f.states[slot], r, err)
+	}
+	f.states[slot].Or(back)
+}
+
+// nextAgain is a further next within one invocation. What it returned is what counts from then on.
+func (pl *plan[P]) nextAgain(ctx context.Context, f *frame[P], slot int, p P) (P, error) {
+	hp := &pl.hops[slot]
+	if f.states[slot].Load()&over != 0 {
+		var zero P
+		return zero, &LinkError{pl.c.name, hp.n.name, ErrNextTooLate}
+	}
+	r, err := hp.next(pl.newFrame(ctx, f.root), p)
+	if err != nil {
+		hp.n.g.blame.nextFailed(err)
+	}
+	f.root.rec.setResult(&f.states[slot], r, err)
+	f.states[slot].Or(several | back)
+	return r, err
+}
+
+// lostNext is a next whose context does not lead to the call: a frame of its own, and no memory of it in the call.
+func (b *bound[P]) lostNext(ctx context.Context, in *instance[P], p P) (P, error) {
+	pl := in.last.Load()
+	if pl == nil { // called by the factory itself
+		var zero P
+		return zero, fmt.Errorf("chain %s: next was called before the middleware was applied", b.c.name)
+	}
+	hp := &pl.hops[in.slot]
+	if hp.shadow {
+		return pl.shadowNext(ctx, hp.n, p)
+	}
+	if pl.c.id.isNil(p) {
+		return p, fmt.Errorf("next: %w", ErrNilPayload)
+	}
+	hp.n.g.lost.Add(1)
+	r, err := hp.next(pl.newFrame(ctx, nil), p)
+	if err != nil {
+		hp.n.g.blame.nextFailed(err)
+	}
+	return r, err
+}
+
+// guardAround is one Around with its guard. The healthy way through touches no lock and allocates nothing.
+func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
+	in := pl.b.instanceOf(n)
+	filtered := pl.c.cfg.Policy.Rewrite != nil
+	for len(pl.hops) <= in.slot {
+		pl.hops = append(pl.hops, hop[P]{})
+	}
+	pl.hops[in.slot] = hop[P]{n: n, in: in, next: next, remembers: n.remembers(filtered), shadow: n.mode == Audit}
+	if n.mode == Audit {
+		return pl.shadow(n, in.h, next)
+	}
+	slot, h, g, remembers, traces := in.slot, in.h, n.g, n.remembers(filtered), pl.tracer != nil
+	return func(ctx context.Context, p P) (r P, err error) {
+		if g.flags.Load() != 0 || traces && pl.frameOf(ctx).rec.traced {
+			return pl.aroundGuarded(ctx, slot, p)
+		}
+		run := aroundRun[P]{pl: pl, hp: &pl.hops[slot], t: ticket{g: g}, p: p, since: g.blame.count.Load()}
+		if remembers {
+			pl.frameOf(ctx).passed[slot].in = p
+		}
+		returned := false
+		defer func() {
+			if !returned {
+				err = contained(pl.recovered(recover()))
+				r, err = run.end(ctx, r, err, true)
+			}
+		}()
+		r, err = h(ctx, p)
+		returned = true
+		if err != nil || filtered || g.flags.Load() != 0 || pl.c.id.isNil(r) {
+			return run.end(ctx, r, err, false)
+		}
+		return r, nil
+	}
+}
+
+// aroundGuarded is an Around that is switched off, asks its breaker or is traced.
+func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err error) {
+	hp := &pl.hops[slot]
+	n, f := hp.n, pl.frameOf(ctx)
+	if n.g.flags.Load()&off != 0 {
+		return hp.next(ctx, p)
+	}
+	if f.passed != nil {
+		f.passed[slot].in = p
+	}
+	run := aroundRun[P]{pl: pl, hp: hp, p: p, since: n.g.blame.count.Load()}
+	run.t, err = n.g.enter(func() bool { return f.states[slot].Load()&(begun|back|several) == begun })
+	if err != nil { // the breaker is open
+		if err = pl.fail(n, err); err == nil {
+			return hp.next(ctx, p)
+		}
+		return r, err
+	}
+	lctx := ctx
+	if f.rec.traced {
+		lctx = pl.linkStart(ctx, n)
+	}
+	res := pl.contain(lctx, hp.in.h, p, func() { pl.exited(n, run.t, &f.root.rec) })
+	if f.rec.traced {
+		pl.linkEnd(lctx, n, res.err)
+	}
+	return run.end(ctx, res.p, res.err, res.own)
+}
+
+// aroundRun is one invocation of an Around, at its end.
+type aroundRun[P any] struct {
+	pl    *plan[P]
+	hp    *hop[P]
+	t     ticket
+	p     P      // what went in
+	since uint64 // errors that next had returned to the link before
+}
+
+// end judges what the Around returned, blames it or not, and applies policy and failure policy.
+func (a *aroundRun[P]) end(ctx context.Context, r P, err error, own bool) (P, error) {
+	pl, n, slot := a.pl, a.hp.n, a.hp.in.slot
+	f := pl.frameOf(ctx)
+	if own && err == ErrGoexit { //nolint:errorlint // identity is what tells
+		pl.exited(n, a.t, &f.root.rec)
+		return r, err
+	}
+	lastOut, lastErr, returned := f.result(slot)
+	if err == nil {
+		r, err = a.accept(r, lastOut, returned)
+	}
+	foreign := err != nil && !own && (returned && lastErr != nil || n.g.blame.shared(err, a.since))
+	a.t.report(n.g.judge(ctx, err, own, foreign))
+	switch {
+	case err == nil:
+		return r, nil
+	case foreign:
+		return a.partial(r, lastOut), err
+	}
+	var zero P
+	if v, ok := asViolation(err); ok && !own {
+		err = pl.blocked(n, v, err)
+	} else {
+		err = pl.fail(n, err)
+	}
+	if err != nil {
+		return zero, err
+	}
+	return a.bypass(ctx, f, lastOut, lastErr, returned)
+}
+
+// accept checks the result of an Around that says it succeeded.
+func (a *aroundRun[P]) accept(r, lastOut P, returned bool) (P, error) {
+	pl := a.pl
+	if pl.c.id.isNil(r) {
+		return r, ErrNilPayload
+	}
+	base := a.p
+	if returned && !pl.c.id.isNil(lastOut) {
+		base = lastOut
+	}
+	if pl.c.cfg.Policy.Rewrite == nil || pl.c.id.same(r, base) {
+		return r, nil
+	}
+	return pl.filter(a.hp.n, Out, base, r)
+}
+
+// partial is the payload beside an error of next's. A policy has a say in it too: there, only what next returned passes.
+func (a *aroundRun[P]) partial(r, lastOut P) P {
+	if a.pl.c.cfg.Policy.Rewrite != nil {
+		return lastOut
+	}
+	return r
+}
+
+// bypass goes on without a link that failed open: with what next returned to it, or by calling next in its place, but
+// never for the second time.
+func (a *aroundRun[P]) bypass(ctx context.Context, f *frame[P], lastOut P, lastErr error, returned bool) (P, error) {
+	state := &f.states[a.hp.in.slot]
+	switch {
+	case returned:
+		state.Or(over)
+		return lastOut, lastErr
+	case a.hp.n.g.lost.Load() == 0 && state.CompareAndSwap(0, begun|over):
+		return a.hp.next(ctx, a.p)
+	}
+	// next is still running somewhere, or one without a frame may have been this call's
+	state.Or(over)
+	var zero P
+	return zero, &LinkError{a.pl.c.name, a.hp.n.name, errors.New("failed open, but next may still be running and cannot be called twice")}
+}

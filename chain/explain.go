@@ -1,0 +1,150 @@
+package chain
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/samber/lo"
+)
+
+// Plan is what the next call of a chain runs, in order: for people as text (String) and as a diagram (Mermaid), for
+// programs as JSON.
+type Plan struct {
+	Chain string        `json:"chain"`
+	Links []PlannedLink `json:"links"`
+	Notes []string      `json:"notes,omitempty"` // constraints without effect
+}
+
+// PlannedLink is one link of a Plan.
+type PlannedLink struct {
+	Ring      string        `json:"ring"` // outer, in, inner, out, observe
+	Name      string        `json:"name"`
+	Scope     string        `json:"scope"` // process, session, block
+	Kind      Kind          `json:"kind"`
+	Mode      Mode          `json:"mode"`
+	Priority  int           `json:"priority"`
+	OnFailure Failure       `json:"on_failure"`
+	Timeout   time.Duration `json:"timeout,omitempty"` // nanoseconds in JSON
+	Breaker   string        `json:"breaker"`           // closed, half-open, open, or off
+	Notes     []string      `json:"notes,omitempty"`
+}
+
+// Explain describes the current plan. Order, modes and breaker states are those of this moment.
+func (c *Chain[P]) Explain() Plan {
+	pl := c.survey()
+	gate := lo.ContainsBy(pl.order, func(n *node[P]) bool { return n.kind == KindBefore || n.kind == KindAfter })
+	return Plan{Chain: c.name, Notes: pl.notes, Links: lo.Map(pl.order, func(n *node[P], _ int) PlannedLink {
+		l := PlannedLink{
+			Ring: n.ring().String(), Name: n.name, Scope: n.scopeName(), Kind: n.kind, Mode: n.mode, Priority: n.priority,
+			OnFailure: n.failure, Timeout: n.timeout, Breaker: n.g.stateName(),
+		}
+		note := func(yes bool, text string) {
+			if yes {
+				l.Notes = append(l.Notes, text)
+			}
+		}
+		note(n.ring() == ringOuter && gate && n.mode == Sequential, "can skip the hooks")
+		note(n.mode == Audit && n.kind == KindAround, "shadow")
+		note(!n.blocks && (n.mode == Sequential || n.mode == Concurrent) && !n.observes(), "never blocks here")
+		note(n.g.flags.Load()&pinned != 0, "always asks its breaker")
+		return l
+	})}
+}
+
+// Stats is a snapshot of the counts of all links, in the order of Explain.
+func (c *Chain[P]) Stats() Stats {
+	pl := c.survey()
+	return Stats{Chain: c.name, Dispatcher: c.cfg.Dispatcher.Stats(), Links: lo.Map(pl.order, func(n *node[P], _ int) LinkStats {
+		return n.g.stats(n.name, n.scopeName())
+	})}
+}
+
+func (g *guard) stats(link, scope string) LinkStats {
+	return LinkStats{
+		Link: link, Scope: scope, Breaker: g.State(), State: g.stateName(),
+		Calls: g.calls.Load(), Failures: g.failures.Load(), Ignored: g.ignored.Load(), Blocks: g.blocks.Load(),
+		WouldBlocks: g.wouldBlocks.Load(), Rewrites: g.rewrites.Load(), WouldRewrites: g.wouldRewrites.Load(),
+		Discarded: g.discarded.Load(), Trips: g.trips.Load(), Abandoned: g.abandoned.Load(), Running: g.running.Load(),
+	}
+}
+
+func (g *guard) stateName() string {
+	if g.flags.Load()&off != 0 {
+		return "off"
+	}
+	return g.State().String()
+}
+
+// String is the plan as a table.
+func (p Plan) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "chain %s", p.Chain)
+	if len(p.Links) == 0 {
+		return b.String() + ": no links\n"
+	}
+	b.WriteByte('\n')
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "  #\tring\tlink\tkind\tmode\tprio\ton failure\ttimeout\tbreaker\tnotes")
+	for i, l := range p.Links {
+		timeout := "-"
+		if l.Timeout > 0 {
+			timeout = l.Timeout.String()
+		}
+		fmt.Fprintf(w, "  %d\t%s\t%s/%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", i+1, l.Ring, l.Scope, l.Name, l.Kind, l.Mode, l.Priority,
+			l.OnFailure, timeout, l.Breaker, strings.Join(l.Notes, ", "))
+	}
+	_ = w.Flush()
+	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	for _, n := range p.Notes {
+		lines = append(lines, "  note: "+n)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// Mermaid is the plan as a flowchart: from the caller in to the handler and out again, observers at the end.
+func (p Plan) Mermaid() string {
+	var b strings.Builder
+	b.WriteString("flowchart LR\n")
+	b.WriteString("  caller([caller])\n")
+	by := lo.GroupBy(lo.Map(p.Links, func(l PlannedLink, i int) lo.Tuple2[int, PlannedLink] { return lo.T2(i, l) }),
+		func(t lo.Tuple2[int, PlannedLink]) string { return t.B.Ring })
+	last := "caller"
+	step := func(id, shape string) {
+		fmt.Fprintf(&b, "  %s%s\n  %s --> %s\n", id, shape, last, id)
+		last = id
+	}
+	ring := func(name string) {
+		for _, t := range by[name] {
+			step(fmt.Sprintf("l%d", t.A), mermaidLabel(t.B))
+		}
+	}
+	ring("outer")
+	ring("in")
+	ring("inner")
+	step("handler", "([handler])")
+	ring("out")
+	step("result", "([result])")
+	ring("observe")
+	return b.String()
+}
+
+func mermaidLabel(l PlannedLink) string {
+	text := fmt.Sprintf("%s/%s", l.Scope, l.Name)
+	if l.Mode != Sequential {
+		text += " (" + l.Mode.String() + ")"
+	}
+	text = strings.NewReplacer("&", "#amp;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "\n", " ").Replace(text)
+	if l.Kind == KindAround {
+		return `[["` + text + `"]]`
+	}
+	return `["` + text + `"]`
+}
+
+// JSON is the plan indented for reading; json.Marshal gives the same without white space.
+func (p Plan) JSON() ([]byte, error) { return json.MarshalIndent(p, "", "  ") }

@@ -1,0 +1,184 @@
+package chain
+
+import (
+	"context"
+	"fmt"
+)
+
+// ending is how a stretch of the flat run ended.
+type ending uint8
+
+const (
+	crashed ending = iota // a step panicked (or called Goexit: then nobody reads this)
+	finished
+	guarded // steps[k] needs the slow path
+	failed  // steps[k] returned an error
+)
+
+// gate runs the hooks on both sides of the inner ring, and the ring or the handler between them: healthy plain steps in
+// one loop, the others one by one. The payload beside an error is what the handler left.
+func (pl *plan[P]) gate(ctx context.Context, p P, rec *record[P]) (P, error) {
+	for k := 0; k < len(pl.steps); {
+		var how ending
+		var err error
+		if rec.traced {
+			how = guarded
+		} else {
+			p, k, how, err = pl.runFlat(ctx, k, p, rec)
+		}
+		switch {
+		case how == finished:
+			return p, nil
+		case how == guarded && pl.steps[k].n != nil:
+			p, k, err = pl.runGuarded(ctx, k, p, rec)
+		case how == guarded: // the handler or the ring around it, in a traced call
+			r, err := pl.inner(ctx, p)
+			if err != nil {
+				pl.keep(rec, p)
+				return pl.stopped(k, r, r, err, rec)
+			}
+			p = r
+			k++
+		case how == crashed && pl.steps[k].n == nil:
+			var zero P
+			return pl.stopped(k, p, zero, err, rec)
+		case pl.steps[k].n == nil: // what the handler or the ring around it returned stands
+			return pl.stopped(k, p, p, err, rec)
+		default:
+			n := pl.steps[k].n
+			ticket{g: n.g}.report(n.g.judge(ctx, err, how == crashed, false))
+			p, err = pl.settle(n, p, p, err)
+			k++
+		}
+		if err != nil {
+			var zero P
+			return pl.stopped(k-1, p, zero, err, rec)
+		}
+	}
+	return p, nil
+}
+
+// stopped ends the gate at step k. last is the payload as it was then, ret what the caller gets.
+func (pl *plan[P]) stopped(k int, last, ret P, err error, rec *record[P]) (P, error) {
+	if k >= pl.handlerAt && len(pl.arounds) == 0 {
+		rec.reached.Store(true)
+	}
+	pl.keep(rec, last)
+	return ret, err
+}
+
+// keep remembers the last payload for the observers of a call that will end in an error.
+func (pl *plan[P]) keep(rec *record[P], p P) {
+	if len(pl.observers) > 0 && !pl.c.id.isNil(p) {
+		rec.keep(p)
+	}
+}
+
+// runFlat is the hot loop: one deferred recover for the run, two atomic loads a link. The link that panicked is steps[k].
+func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p P, k int, how ending, err error) {
+	p, k = in, i
+	defer func() {
+		if how == crashed {
+			if err = contained(pl.recovered(recover())); err == ErrGoexit { //nolint:errorlint // identity is what tells
+				if n := pl.steps[k].n; n != nil {
+					pl.exited(n, ticket{g: n.g}, rec)
+				} else if len(pl.arounds) == 0 {
+					rec.reached.Store(true)
+				}
+			}
+		}
+	}()
+	steps, cur, isWord := pl.steps, in, pl.c.id.word // locals: the results live in memory, for the recover
+	for ; i < len(steps); i++ {
+		s := &steps[i]
+		k = i
+		if s.flags.Load() != 0 {
+			how = guarded
+			return
+		}
+		r, e := s.fn(ctx, cur)
+		if e != nil {
+			if s.n == nil {
+				pl.keep(rec, cur)
+				p = r
+			}
+			how, err = failed, e
+			return
+		}
+		if s.flags.Load() != 0 { // armed meanwhile by another call
+			ticket{g: s.g}.report(healthy)
+		}
+		if isWord && word(r) == word(cur) {
+			continue
+		}
+		if r, e = pl.accept(s.n, cur, r); e != nil {
+			if s.n == nil {
+				pl.keep(rec, cur)
+				p = r
+			}
+			how, err = failed, e
+			return
+		}
+		p, cur = r, r
+	}
+	how = finished
+	return
+}
+
+// recovered lets the host's own panics (http.ErrAbortHandler) through.
+func (pl *plan[P]) recovered(v any) any {
+	if v != nil && pl.c.cfg.PassPanic != nil && pl.passes(v) {
+		panic(v)
+	}
+	return v
+}
+
+func (pl *plan[P]) passes(v any) (pass bool) {
+	defer func() {
+		if recover() != nil {
+			pass = false
+		}
+	}()
+	return pl.c.cfg.PassPanic(v)
+}
+
+// accept takes another payload than before from a hook, or from the handler (n is nil).
+func (pl *plan[P]) accept(n *node[P], old, proposed P) (P, error) {
+	if pl.c.id.same(old, proposed) {
+		return proposed, nil
+	}
+	if pl.c.id.isNil(proposed) {
+		if n == nil {
+			return proposed, pl.nilResult()
+		}
+		return old, ErrNilPayload
+	}
+	if n == nil {
+		return proposed, nil
+	}
+	return pl.filter(n, n.position(), old, proposed)
+}
+
+func (pl *plan[P]) nilResult() error {
+	return fmt.Errorf("chain %s: handler: %w", pl.c.name, ErrNilPayload)
+}
+
+// callHandler calls the handler where a panic of it must not go further: it becomes an error that every Around can see
+// and that blames no link.
+func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
+	if pl.shape == framed {
+		pl.frameOf(ctx).root.rec.reached.Store(true)
+	}
+	returned := false
+	defer func() {
+		if !returned {
+			err = contained(pl.recovered(recover()))
+		}
+	}()
+	r, err = pl.b.h(ctx, p)
+	returned = true
+	if err == nil && pl.c.id.isNil(r) {
+		err = pl.nilResult()
+	}
+	return r, err
+}

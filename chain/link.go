@@ -1,0 +1,200 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// Link is one link of a chain, made by Before, Around, After, Observe, OnError or Intercept and registered by
+// Chain.Use. It is immutable; the same value may be used in several chains, and given again in a reload it is the same
+// link, the state in its middleware's closure included.
+type Link[P any] struct {
+	settings
+	id      *byte // identity of an Around
+	hook    Handler[P]
+	around  Middleware[P]
+	observe func(ctx context.Context, o Outcome[P])
+}
+
+// Name is the link's name.
+func (l Link[P]) Name() string { return l.name }
+
+// Kind is the link's kind.
+func (l Link[P]) Kind() Kind { return l.kind }
+
+// Middleware is the function of an Around, nil for other kinds; Hook and Observer are those of hooks and observers.
+// They let a test kit call a link without a chain.
+func (l Link[P]) Middleware() Middleware[P] { return l.around }
+
+// Hook is the function of a Before or After, else nil.
+func (l Link[P]) Hook() Handler[P] { return l.hook }
+
+// Observer is the function of an Observe or OnError, else nil.
+func (l Link[P]) Observer() func(context.Context, Outcome[P]) { return l.observe }
+
+// Before is a hook on the way in: it sees the payload, rewrites it by returning another one, or stops the call by
+// returning Block(...).
+func Before[P any](name string, hook Handler[P], opts ...Option) Link[P] {
+	return Link[P]{settings: newSettings(name, KindBefore, opts), hook: hook}
+}
+
+// After is a hook on the way out. It runs when what it wraps returned no error, also when an Inner Around answered
+// instead of the handler.
+func After[P any](name string, hook Handler[P], opts ...Option) Link[P] {
+	return Link[P]{settings: newSettings(name, KindAfter, opts), hook: hook}
+}
+
+// Around has power over everything within its ring: it may answer without calling next, call it several times, rewrite
+// on both sides. It is Inner, right around the handler and behind all hooks, unless registered with Outer.
+func Around[P any](name string, mw Middleware[P], opts ...Option) Link[P] {
+	return Link[P]{settings: newSettings(name, KindAround, opts), id: new(byte), around: mw}
+}
+
+// Intercept is an Around made of an Interceptor. Where a chain is at hand, Chain.Intercept needs no type argument.
+func Intercept[P any](name string, i Interceptor, opts ...Option) Link[P] {
+	var mw Middleware[P]
+	if i != nil {
+		mw = intercept[P](i)
+	}
+	return Around(name, mw, opts...)
+}
+
+// Observe sees the final payload and the outcome of every call exactly once, whatever happened to it, after everything
+// else. It can change nothing.
+func Observe[P any](name string, f func(ctx context.Context, o Outcome[P]), opts ...Option) Link[P] {
+	return Link[P]{settings: newSettings(name, KindObserve, opts), observe: f}
+}
+
+// OnError is Observe narrowed to calls that failed other than by a violation.
+func OnError[P any](name string, f func(ctx context.Context, o Outcome[P]), opts ...Option) Link[P] {
+	return Link[P]{settings: newSettings(name, KindOnError, opts), observe: f}
+}
+
+// settings is everything about a link but its function, and so carries no type parameter.
+type settings struct {
+	name          string
+	kind          Kind
+	mode          Mode
+	priority      int
+	outer         bool
+	failure       Failure
+	timeout       time.Duration
+	before, after []string
+	breaker       gobreaker.Settings
+	tripAfter     uint32 // consecutive failures; 0: by the breaker's own settings
+	timed         bool
+	counted       bool
+}
+
+// check finds everything that is wrong with one link on its own.
+func (l *Link[P]) check() error {
+	s := &l.settings
+	bad := func(format string, a ...any) error {
+		return fmt.Errorf("chain: %s link %q: %s", s.kind, s.name, fmt.Sprintf(format, a...))
+	}
+	around, observer := s.kind == KindAround, s.observes()
+	switch {
+	case s.name == "":
+		return errors.New("chain: a link needs a name")
+	case l.hook == nil && l.around == nil && l.observe == nil:
+		return bad("nil function")
+	case s.mode > Disabled:
+		return bad("unknown mode %d", s.mode)
+	case s.failure > Disable:
+		return bad("unknown failure policy %d", s.failure)
+	case s.timeout < 0:
+		return bad("negative timeout %v", s.timeout)
+	case s.breaker.Timeout < 0 || s.breaker.Interval < 0 || s.breaker.BucketPeriod < 0:
+		return bad("negative duration in the breaker's settings")
+	case around && s.mode != Sequential && s.mode != Audit && s.mode != Disabled:
+		return bad("mode %s: an Around takes sequential, audit or disabled", s.mode)
+	case observer && s.mode != Sequential && s.mode != FireAndForget && s.mode != Disabled:
+		return bad("mode %s: an observer takes sequential, fire_and_forget or disabled", s.mode)
+	case around && s.timeout > 0:
+		return bad("a hard timeout is for hooks; use middleware.Timeout to bound what an Around wraps")
+	case s.outer && !around:
+		return bad("Outer is for Around links")
+	case s.timed && !observer:
+		return bad("Timed is for observers")
+	case s.failure == Fail && (observer || s.mode == FireAndForget || around && s.mode == Audit):
+		return bad("OnFailure(Fail): this link cannot stop a call")
+	}
+	return nil
+}
+
+func (s *settings) observes() bool { return s.kind == KindObserve || s.kind == KindOnError }
+
+// onFailure is the policy in force.
+func (s *settings) onFailure() Failure {
+	switch {
+	case s.failure != failureByMode:
+		return s.failure
+	case s.observes(), s.mode != Sequential && s.mode != Concurrent:
+		return Ignore
+	}
+	return Fail
+}
+
+// lazy says that the trip rule reads consecutive failures only, so that a healthy link need not ask its breaker.
+func (s *settings) lazy() bool {
+	return s.breaker.ReadyToTrip == nil && s.breaker.Interval == 0 && s.breaker.BucketPeriod == 0
+}
+
+// keepsState says that a link that replaces another one under the same name goes on with its breaker and counters.
+func (s *settings) keepsState(o *settings) bool {
+	return s.name == o.name && s.kind == o.kind && s.timeout == o.timeout && s.tripAfter == o.tripAfter &&
+		s.lazy() == o.lazy() && s.breaker.MaxRequests == o.breaker.MaxRequests && s.breaker.Interval == o.breaker.Interval &&
+		s.breaker.BucketPeriod == o.breaker.BucketPeriod && s.breaker.Timeout == o.breaker.Timeout
+}
+
+// ring is where a link runs: outer Arounds, the gate in, inner Arounds, the gate out, observers.
+type ring uint8
+
+const (
+	ringOuter ring = iota
+	ringIn
+	ringInner
+	ringOut
+	ringObserve
+)
+
+var ringNames = []string{"outer", "in", "inner", "out", "observe"}
+
+func (r ring) String() string { return enumName("ring", ringNames, r) }
+
+func (s *settings) ring() ring {
+	switch {
+	case s.kind == KindAround && s.outer:
+		return ringOuter
+	case s.kind == KindAround:
+		return ringInner
+	case s.kind == KindBefore:
+		return ringIn
+	case s.kind == KindAfter:
+		return ringOut
+	}
+	return ringObserve
+}
+
+// phase orders the hooks of a ring; Arounds and observers go by priority whatever their mode.
+func (s *settings) phase() Mode {
+	if s.kind == KindBefore || s.kind == KindAfter {
+		return s.mode
+	}
+	return Sequential
+}
+
+// position is the side of the handler at which the link stops calls.
+func (s *settings) position() Position {
+	switch s.kind {
+	case KindBefore:
+		return In
+	case KindAfter:
+		return Out
+	}
+	return In | Out
+}

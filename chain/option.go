@@ -1,0 +1,69 @@
+package chain
+
+import (
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+)
+
+// DefaultPriority is the priority of a link that names none.
+const DefaultPriority = 50
+
+// Option sets something about a link. A nil Option is skipped.
+type Option interface{ apply(*settings) }
+
+type option func(*settings)
+
+func (f option) apply(s *settings) { f(s) }
+
+func newSettings(name string, k Kind, opts []Option) settings {
+	s := settings{name: name, kind: k, priority: DefaultPriority}
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&s)
+		}
+	}
+	return s
+}
+
+// Priority orders links of one ring and phase: lower first, default 50.
+func Priority(n int) Option { return option(func(s *settings) { s.priority = n }) }
+
+// InMode sets the mode; without it a link is Sequential.
+func InMode(m Mode) Option { return option(func(s *settings) { s.mode = m }) }
+
+// Outer puts an Around outside all hooks: it can skip them, and it sees their blocks.
+func Outer() Option { return option(func(s *settings) { s.outer = true }) }
+
+// OnFailure sets what the link's failure does to the call.
+func OnFailure(f Failure) Option { return option(func(s *settings) { s.failure = f }) }
+
+// Timeout is a hard bound on a hook or an observer: it runs on a goroutine of its own, its context expires after d, and
+// when it is not back by then it is abandoned and its late result dropped. Zero means none.
+func Timeout(d time.Duration) Option { return option(func(s *settings) { s.timeout = d }) }
+
+// RunsBefore puts the link before the named ones. It decides between links of one ring, phase and priority; a name that
+// is not there has no effect.
+func RunsBefore(names ...string) Option {
+	return option(func(s *settings) { s.before = append(s.before, names...) })
+}
+
+// RunsAfter puts the link after the named ones; see RunsBefore.
+func RunsAfter(names ...string) Option {
+	return option(func(s *settings) { s.after = append(s.after, names...) })
+}
+
+// Breaker sets the link's circuit breaker; without it gobreaker's defaults hold (open after 6 consecutive failures, for a
+// minute). A ReadyToTrip, an Interval or a BucketPeriod makes every call of the link go through the breaker; prefer
+// TripAfter. Name is replaced by chain/link. IsSuccessful and IsExcluded are asked only about errors that are the link's
+// own. Callbacks run outside the breaker's lock, but for ReadyToTrip, which may still ask the chain for its state.
+func Breaker(st gobreaker.Settings) Option { return option(func(s *settings) { s.breaker = st }) }
+
+// TripAfter opens the link's breaker after n consecutive failures (0: after 6, as gobreaker does).
+func TripAfter(n uint32) Option { return option(func(s *settings) { s.tripAfter = n }) }
+
+// Timed makes the chain measure Outcome.Duration: two clock reads a call.
+func Timed() Option { return option(func(s *settings) { s.timed = true }) }
+
+// Counted makes Stats count the link's calls exactly, at the price of an atomic addition on the guarded path.
+func Counted() Option { return option(func(s *settings) { s.counted = true }) }

@@ -1,0 +1,121 @@
+package chain
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// rank is what constraints cannot overrule.
+func (n *node[P]) rank() [3]int { return [3]int{int(n.ring()), int(n.phase()), n.priority} }
+
+// arrange sorts nodes, given a parent's first and else as registered, by ring, phase, priority and scope, and then moves
+// links of equal rank as their constraints say. A constraint of a fresh link that cannot be kept is an error; one that a
+// later change of a parent broke is dropped and noted.
+func arrange[P any](nodes []*node[P], fresh func(*node[P]) bool) (order []*node[P], notes []string, err error) {
+	nodes = slices.Clone(nodes)
+	slices.SortStableFunc(nodes, func(a, b *node[P]) int {
+		ra, rb := a.rank(), b.rank()
+		return cmp.Or(slices.Compare(ra[:], rb[:]), cmp.Compare(a.scope, b.scope))
+	})
+	g := constraints[P]{nodes: nodes, fresh: fresh, waits: make([][]int, len(nodes))}
+	for i, n := range nodes {
+		for _, name := range n.before {
+			g.add(name, i, func(j int) (first, second int) { return i, j })
+		}
+		for _, name := range n.after {
+			g.add(name, i, func(j int) (first, second int) { return j, i })
+		}
+	}
+	order = g.sort()
+	return order, g.notes, g.err
+}
+
+// constraints is the graph of RunsBefore and RunsAfter.
+type constraints[P any] struct {
+	nodes []*node[P]
+	fresh func(*node[P]) bool
+	waits [][]int // waits[i]: the links that i comes after
+	some  bool
+	notes []string
+	err   error
+}
+
+func (g *constraints[P]) add(name string, i int, pair func(j int) (first, second int)) {
+	found := false
+	for j, m := range g.nodes {
+		if m.name != name || i == j {
+			continue
+		}
+		found = true
+		first, second := pair(j)
+		a, b := g.nodes[first].rank(), g.nodes[second].rank()
+		switch slices.Compare(a[:], b[:]) {
+		case 1:
+			g.broken(first, second, "%q cannot run before %q: its %s comes later", g.nodes[first].name, g.nodes[second].name,
+				[]string{"ring", "phase", "priority"}[slices.IndexFunc([]int{0, 1, 2}, func(k int) bool { return a[k] != b[k] })])
+		case 0:
+			g.waits[second] = append(g.waits[second], first)
+			g.some = true
+		}
+	}
+	if !found {
+		g.notes = append(g.notes, fmt.Sprintf("%q is ordered against %q, which is not there: no effect", g.nodes[i].name, name))
+	}
+}
+
+func (g *constraints[P]) broken(i, j int, format string, a ...any) {
+	msg := fmt.Sprintf(format, a...)
+	if g.fresh(g.nodes[i]) || g.fresh(g.nodes[j]) {
+		if g.err == nil {
+			g.err = fmt.Errorf("chain: %s", msg)
+		}
+		return
+	}
+	g.notes = append(g.notes, msg+": dropped")
+}
+
+// sort takes, again and again, the first link that waits for nobody.
+func (g *constraints[P]) sort() []*node[P] {
+	if !g.some {
+		return g.nodes
+	}
+	out := make([]*node[P], 0, len(g.nodes))
+	placed := make([]bool, len(g.nodes))
+	blocked := func(j int) bool { return !placed[j] }
+	for len(out) < len(g.nodes) {
+		pick := -1
+		for i := range g.nodes {
+			if !placed[i] && !slices.ContainsFunc(g.waits[i], blocked) {
+				pick = i
+				break
+			}
+		}
+		if pick < 0 {
+			pick = g.cycle(placed)
+		}
+		placed[pick] = true
+		out = append(out, g.nodes[pick])
+	}
+	return out
+}
+
+// cycle finds links that wait for each other and lets one of them go.
+func (g *constraints[P]) cycle(placed []bool) int {
+	i := slices.Index(placed, false)
+	seen := make([]bool, len(placed))
+	for !seen[i] { // follow who waits for whom until somebody comes twice
+		seen[i] = true
+		i = g.waits[i][slices.IndexFunc(g.waits[i], func(j int) bool { return !placed[j] })]
+	}
+	j := g.waits[i][slices.IndexFunc(g.waits[i], func(j int) bool { return !placed[j] })]
+	members := seen // of the cycle or the path to it: enough to know whether a fresh link is among them
+	for k := range members {
+		if members[k] && !placed[k] && g.fresh(g.nodes[k]) {
+			g.broken(k, k, "%q and %q wait for each other", g.nodes[i].name, g.nodes[j].name)
+			return i
+		}
+	}
+	g.broken(i, j, "%q and %q wait for each other", g.nodes[i].name, g.nodes[j].name)
+	return i
+}

@@ -1,0 +1,183 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+)
+
+// Outcome is what observers see of a call.
+type Outcome[P any] struct {
+	// Payload is what the caller got. When the call ended in an error it is the handler's partial output if there is one,
+	// else the payload as the last link left it, so that it is not nil where the call's payload was not.
+	Payload P
+	Err     error   // nil, a *Violation, a *LinkError, a *PanicError or the handler's own error
+	Verdict Verdict // what Err amounts to
+	Link    string  // the link that blocked, failed or answered; "" when the handler decided
+	// Answered says that the handler ran. It is false when an Around answered instead or a link ended the call before.
+	Answered bool
+	Duration time.Duration // zero unless some observer is registered with Timed
+}
+
+// callObserved runs a call and, whatever happens to it, its observers.
+func (pl *plan[P]) callObserved(caller, ctx context.Context, p P, rec *record[P]) (out P, err error) {
+	var start time.Time
+	if pl.timed {
+		start = time.Now()
+	}
+	returned := false
+	defer func() {
+		var took time.Duration
+		if pl.timed {
+			took = time.Since(start)
+		}
+		if returned {
+			pl.observe(caller, p, out, err, rec, took)
+			return
+		}
+		v := recover()
+		pl.observe(caller, p, out, contained(v), rec, took)
+		if v != nil { // one that the host lets pass: all others were contained
+			panic(v)
+		}
+	}()
+	out, err = pl.enter(ctx, p, rec)
+	returned = true
+	return out, err
+}
+
+// observe tells the observers. in is what the call was given, out and err what it returned.
+func (pl *plan[P]) observe(ctx context.Context, in, out P, err error, rec *record[P], took time.Duration) {
+	if len(pl.observers) == 0 {
+		return
+	}
+	o := Outcome[P]{Payload: out, Err: err, Duration: took}
+	if err == nil {
+		o.Answered = len(pl.arounds) == 0 || pl.answered(rec)
+		if !o.Answered {
+			o.Link = pl.answeredBy(rec)
+		}
+	} else {
+		n := rec.seal()
+		if n.exit != nil && err == ErrGoexit { //nolint:errorlint // identity is what tells
+			o.Err = n.exit
+		}
+		if !pl.c.id.word || word(out) == nil {
+			o.Payload = in
+			if n.last != nil {
+				o.Payload = *n.last
+			}
+		}
+		o.Verdict, o.Link = pl.verdict(ctx, o.Err)
+		o.Answered = pl.answered(rec)
+	}
+	if ctx.Done() != nil {
+		ctx = context.WithoutCancel(ctx) // a call that was cancelled is observed too
+	}
+	for _, n := range pl.observers {
+		switch {
+		case n.kind == KindOnError && (o.Err == nil || o.Verdict == Blocked), n.g.flags.Load()&off != 0:
+		case n.mode == FireAndForget:
+			pl.watchInBackground(ctx, n, o)
+		default:
+			pl.watch(ctx, n, o)
+		}
+	}
+}
+
+// answered says whether the handler ran. Where a link once called next without its context, that cannot be seen, and the
+// benefit of the doubt is the handler's.
+func (pl *plan[P]) answered(rec *record[P]) bool {
+	if rec.reached.Load() {
+		return true
+	}
+	for _, n := range pl.arounds {
+		if n.g.lost.Load() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// answeredBy is the Around that returned a result without calling next.
+func (pl *plan[P]) answeredBy(rec *record[P]) string {
+	f := rec.frame
+	if f == nil {
+		return ""
+	}
+	for _, n := range pl.arounds {
+		slot := pl.b.slotIn(pl, n)
+		if n.mode != Audit && slot >= 0 && f.states[slot].Load() == 0 {
+			return n.name
+		}
+	}
+	return ""
+}
+
+func (b *bound[P]) slotIn(pl *plan[P], n *node[P]) int {
+	return slices.IndexFunc(pl.hops, func(h hop[P]) bool { return h.n == n })
+}
+
+// verdict classifies an error and names the link of this chain that caused it.
+func (pl *plan[P]) verdict(ctx context.Context, err error) (v Verdict, link string) {
+	defer func() {
+		if recover() != nil { // in a method of the error
+			v = Failed
+		}
+	}()
+	if b, ok := asViolation(err); ok {
+		if b.Chain == pl.c.name {
+			link = b.Link
+		}
+		return Blocked, link
+	}
+	var le *LinkError
+	if errors.As(err, &le) && le.Chain == pl.c.name {
+		link = le.Link
+	}
+	var pe *PanicError
+	if ctx.Err() == nil || errors.As(err, &pe) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrGoexit) {
+		return Failed, link
+	}
+	return Canceled, link
+}
+
+func (pl *plan[P]) watchInBackground(ctx context.Context, n *node[P], o Outcome[P]) {
+	pl.c.cfg.Dispatcher.Go(ctx, func(ctx context.Context) { pl.watch(ctx, n, o) })
+}
+
+// watch runs one observer; whatever it does stays with it, but for a Goexit inline.
+func (pl *plan[P]) watch(ctx context.Context, n *node[P], o Outcome[P]) {
+	t, err := n.g.enter(nil)
+	if err != nil {
+		_ = pl.fail(n, err)
+		return
+	}
+	var res ran[P]
+	if n.timeout > 0 {
+		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context, exited func()) ran[P] { return pl.tell(ctx, n, o, exited) })
+	} else {
+		res = pl.tell(ctx, n, o, func() { pl.exited(n, t, nil) })
+	}
+	t.report(n.g.judge(ctx, res.err, res.own, false))
+	if res.err != nil {
+		_ = pl.fail(n, res.err)
+	}
+}
+
+func (pl *plan[P]) tell(ctx context.Context, n *node[P], o Outcome[P], exited func()) (res ran[P]) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		res.own = true
+		if res.err = contained(recover()); res.err == ErrGoexit { //nolint:errorlint // identity is what tells
+			exited()
+		}
+	}()
+	n.observe(ctx, o)
+	returned = true
+	return res
+}

@@ -1,0 +1,226 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/samber/lo"
+)
+
+// plan is what one call runs: the links of a chain and its parents, in order, around one handler. Immutable.
+type plan[P any] struct {
+	c         *Chain[P]
+	b         *bound[P]
+	seen      []*snapshot[P] // one per scope, own first: the plan is stale when one of them is replaced
+	order     []*node[P]
+	notes     []string
+	closed    bool
+	tracer    Tracer
+	shape     shape
+	steps     []step[P] // Before hooks, the handler or the ring around it, After hooks
+	handlerAt int       // its place in steps
+	inner     Handler[P]
+	outer     Handler[P] // nil without Outer Arounds
+	arounds   []*node[P]
+	hops      []hop[P] // what each Around's next leads to, by slot
+	wide      bool     // frames remember what next returned
+	observers []*node[P]
+	timed     bool
+}
+
+// shape picks the cheapest way to run a plan.
+type shape uint8
+
+const (
+	empty    shape = iota // no links
+	hooks                 // hooks only
+	observed              // hooks and observers
+	framed                // Arounds
+)
+
+// step is one entry of the flat run. A nil n is the handler, or the ring around it.
+type step[P any] struct {
+	fn    Handler[P]
+	flags *atomic.Uint32 // the guard's, or one that sends the link down the slow path always, or never
+	g     *guard
+	n     *node[P]
+}
+
+var alwaysSlow, neverSlow atomic.Uint32
+
+func init() { alwaysSlow.Store(pinned) }
+
+// bound is a chain bound to one handler: what Then returned.
+type bound[P any] struct {
+	c   *Chain[P]
+	h   Handler[P]
+	cur atomic.Pointer[plan[P]]
+
+	mu        sync.Mutex // of the change of plan, and of:
+	instances map[instanceKey]*instance[P]
+	slots     []*instance[P]
+}
+
+// Then binds the links to a handler. The Handler it returns follows every later Use, Remove, Replace and Reload of the
+// chain; each call runs wholly on the plan that was current when it began. A nil h gives a Handler that returns ErrNilHandler.
+func (c *Chain[P]) Then(h Handler[P]) Handler[P] {
+	switch {
+	case c.setup != nil:
+		return refusing[P](c.setup)
+	case h == nil:
+		return refusing[P](fmt.Errorf("chain %s: %w", c.name, ErrNilHandler))
+	}
+	b := &bound[P]{c: c, h: h, instances: map[instanceKey]*instance[P]{}}
+	b.replan()
+	return b.call
+}
+
+func (b *bound[P]) call(ctx context.Context, p P) (P, error) {
+	pl := b.cur.Load()
+	if pl.c.snap.Load() != pl.seen[0] || len(pl.seen) > 1 && pl.stale() {
+		pl = b.replan()
+	}
+	if ctx == nil || ctx.Err() != nil || pl.closed || pl.c.id.word && word(p) == nil || !pl.c.id.word && pl.c.id.isNil(p) {
+		return pl.refuse(ctx, p)
+	}
+	switch pl.shape {
+	case empty:
+		return pl.callHandler(ctx, p)
+	case framed:
+		return pl.callFramed(ctx, p)
+	}
+	var rec record[P]
+	rec.traced = pl.tracer != nil && pl.sample(ctx)
+	if pl.shape == observed {
+		return pl.callObserved(ctx, ctx, p, &rec)
+	}
+	return pl.gate(ctx, p, &rec)
+}
+
+// refuse ends a call before its first link. Observers see it like any other.
+func (pl *plan[P]) refuse(ctx context.Context, p P) (zero P, err error) {
+	switch {
+	case ctx == nil:
+		return zero, fmt.Errorf("chain %s: nil context", pl.c.name)
+	case pl.closed:
+		err = ErrClosed
+	case ctx.Err() != nil:
+		if err = ctx.Err(); !isCause(context.Cause(ctx), err) {
+			err = errors.Join(err, context.Cause(ctx))
+		}
+	default:
+		err = ErrNilPayload
+	}
+	err = fmt.Errorf("chain %s: %w", pl.c.name, err)
+	var rec record[P]
+	pl.observe(ctx, p, zero, err, &rec, 0)
+	return zero, err
+}
+
+func (pl *plan[P]) stale() bool {
+	c := pl.c
+	for _, s := range pl.seen {
+		if c.snap.Load() != s {
+			return true
+		}
+		c = c.parent
+	}
+	return false
+}
+
+// replan compiles the current links, unless another call has just done so.
+func (b *bound[P]) replan() *plan[P] {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	pl := b.cur.Load()
+	if pl == nil || pl.stale() {
+		pl = b.c.survey()
+		pl.compile(b)
+		b.cur.Store(pl)
+	}
+	return pl
+}
+
+// survey is a plan without its functions: all that Explain and Stats need.
+func (c *Chain[P]) survey() *plan[P] {
+	pl := &plan[P]{c: c}
+	var nodes []*node[P]
+	for a := c; a != nil; a = a.parent {
+		s := a.snap.Load()
+		pl.seen = append(pl.seen, s)
+		pl.closed = pl.closed || s.closed
+		if pl.tracer == nil {
+			pl.tracer = s.tracer
+		}
+		nodes = append(slices.Clone(s.nodes), nodes...)
+	}
+	pl.order, pl.notes, _ = arrange(nodes, func(*node[P]) bool { return false })
+	return pl
+}
+
+// compile turns the ordered links into functions.
+func (pl *plan[P]) compile(b *bound[P]) {
+	pl.b = b
+	filtered := pl.c.cfg.Policy.Rewrite != nil
+	var before, after []step[P]
+	for _, n := range lo.Reject(pl.order, func(n *node[P], _ int) bool { return n.mode == Disabled }) {
+		switch n.ring() {
+		case ringIn:
+			before = append(before, hookStep(n))
+		case ringOut:
+			after = append(after, hookStep(n))
+		case ringObserve:
+			pl.observers = append(pl.observers, n)
+			pl.timed = pl.timed || n.timed
+		default:
+			pl.arounds = append(pl.arounds, n)
+			pl.wide = pl.wide || n.remembers(filtered)
+		}
+	}
+	switch {
+	case len(pl.arounds) > 0:
+		pl.shape = framed
+	case len(pl.observers) > 0:
+		pl.shape = observed
+	case len(before)+len(after) > 0:
+		pl.shape = hooks
+	}
+	pl.nest(append(before, step[P]{flags: &neverSlow}), after)
+	b.forgetUnused(pl)
+}
+
+func hookStep[P any](n *node[P]) step[P] {
+	s := step[P]{fn: n.hook, flags: &n.g.flags, g: n.g, n: n}
+	if n.mode != Sequential || n.timeout > 0 {
+		s.flags = &alwaysSlow
+	}
+	return s
+}
+
+// nest puts the Arounds around the handler and the gate. Without an Inner one the handler stands in the flat run itself.
+func (pl *plan[P]) nest(before, after []step[P]) {
+	pl.inner = pl.callHandler
+	i := len(pl.arounds)
+	for ; i > 0 && !pl.arounds[i-1].outer; i-- {
+		pl.inner = pl.guardAround(pl.arounds[i-1], pl.inner)
+	}
+	pl.handlerAt = len(before) - 1
+	before[pl.handlerAt].fn = pl.inner
+	if len(pl.arounds) == 0 {
+		before[pl.handlerAt].fn = pl.b.h // the flat run contains its panic
+	}
+	pl.steps = append(before, after...)
+	if i == 0 {
+		return
+	}
+	pl.outer = func(ctx context.Context, p P) (P, error) {
+		return pl.gate(ctx, p, &pl.frameOf(ctx).root.rec)
+	}
+	for ; i > 0; i-- {
+		pl.outer = pl.guardAround(pl.arounds[i-1], pl.outer)
+	}
+}

@@ -1,0 +1,21 @@
+package chain
+
+import "context"
+
+// Traced names the link that a Tracer is told of.
+type Traced struct {
+	Chain, Link, Scope string
+	Kind               Kind
+	Mode               Mode
+}
+
+// Tracer is told when the links of a sampled call start and end: the seam for spans and profilers. An Around's time
+// includes what it wraps. Its methods run inline, concurrently; a panic in them is contained and logged.
+type Tracer interface {
+	// Sample decides whether a call is traced. It is asked once per call, so it must be cheap.
+	Sample(ctx context.Context) bool
+	// LinkStart returns the context that the link runs with, which LinkEnd gets back.
+	LinkStart(ctx context.Context, link Traced) context.Context
+	// LinkEnd gets what the link returned: nil, a block or its failure.
+	LinkEnd(ctx context.Context, link Traced, err error)
+}
