@@ -81,7 +81,7 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 	slot := in.slot
 	return func(ctx context.Context, p P) (P, error) {
 		f, ok := ctx.(*frame[P])
-		if !ok || f.pl.b != b {
+		if !ok || f.b != b {
 			if ctx == nil {
 				return b.lostNext(context.Background(), in, p)
 			}
@@ -190,26 +190,25 @@ func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 	if n.mode == Audit {
 		return pl.shadow(n, in.h, next)
 	}
-	slot, h, g, remembers, traces := in.slot, in.h, n.g, n.remembers(filtered), pl.tracer != nil
+	slot, h, g, remembers, traces, isWord := in.slot, in.h, n.g, n.remembers(filtered), pl.tracer != nil, pl.c.id.word
 	return func(ctx context.Context, p P) (r P, err error) {
 		if g.flags.Load() != 0 || traces && pl.frameOf(ctx).rec.traced {
 			return pl.aroundGuarded(ctx, slot, p)
 		}
-		run := aroundRun[P]{pl: pl, hp: &pl.hops[slot], t: ticket{g: g}, p: p, since: g.blame.count.Load()}
+		since, returned := g.blame.count.Load(), false
 		if remembers {
 			pl.frameOf(ctx).passed[slot].in = p
 		}
-		returned := false
 		defer func() {
 			if !returned {
 				err = contained(pl.recovered(recover()))
-				r, err = run.end(ctx, r, err, true)
+				r, err = pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, true)
 			}
 		}()
 		r, err = h(ctx, p)
 		returned = true
-		if err != nil || filtered || g.flags.Load() != 0 || pl.c.id.isNil(r) {
-			return run.end(ctx, r, err, false)
+		if err != nil || filtered || g.flags.Load() != 0 || !isWord || word(r) == nil {
+			return pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, false)
 		}
 		return r, nil
 	}
@@ -225,8 +224,8 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.passed != nil {
 		f.passed[slot].in = p
 	}
-	run := aroundRun[P]{pl: pl, hp: hp, p: p, since: n.g.blame.count.Load()}
-	run.t, err = n.g.enter(func() bool { return f.states[slot].Load()&(begun|back|several) == begun })
+	a := aroundRun[P]{slot: slot, p: p, since: n.g.blame.count.Load()}
+	a.t, err = n.g.enter(func() bool { return f.states[slot].Load()&(begun|back|several) == begun })
 	if err != nil { // the breaker is open
 		if err = pl.fail(n, err); err == nil {
 			return hp.next(ctx, p)
@@ -237,41 +236,46 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.rec.traced {
 		lctx = pl.linkStart(ctx, n)
 	}
-	res := pl.contain(lctx, hp.in.h, p, func() { pl.exited(n, run.t, &f.root.rec) })
+	res := pl.contain(lctx, hp.in.h, p, func() { pl.exited(n, a.t, &f.root.rec) })
 	if f.rec.traced {
 		pl.linkEnd(lctx, n, res.err)
 	}
-	return run.end(ctx, res.p, res.err, res.own)
+	return pl.endAround(ctx, a, res.p, res.err, res.own)
 }
 
-// aroundRun is one invocation of an Around, at its end.
+// aroundRun is one invocation of an Around: its slot, its ticket, what went in, and how many errors next had returned to
+// the link before.
 type aroundRun[P any] struct {
-	pl    *plan[P]
-	hp    *hop[P]
+	slot  int
 	t     ticket
-	p     P      // what went in
-	since uint64 // errors that next had returned to the link before
+	p     P
+	since uint64
 }
 
-// end judges what the Around returned, blames it or not, and applies policy and failure policy.
-func (a *aroundRun[P]) end(ctx context.Context, r P, err error, own bool) (P, error) {
-	pl, n, slot := a.pl, a.hp.n, a.hp.in.slot
-	f := pl.frameOf(ctx)
+// endAround judges what an Around returned, blames it or not, and applies policy and failure policy.
+func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error, own bool) (P, error) {
+	n, f := pl.hops[a.slot].n, pl.frameOf(ctx)
 	if own && err == ErrGoexit { //nolint:errorlint // identity is what tells
 		pl.exited(n, a.t, &f.root.rec)
 		return r, err
 	}
-	lastOut, lastErr, returned := f.result(slot)
+	lastOut, lastErr, returned := f.result(a.slot)
 	if err == nil {
-		r, err = a.accept(r, lastOut, returned)
+		base := a.p
+		if returned && !pl.c.id.isNil(lastOut) {
+			base = lastOut
+		}
+		r, err = pl.acceptAround(n, base, r)
 	}
 	foreign := err != nil && !own && (returned && lastErr != nil || n.g.blame.shared(err, a.since))
 	a.t.report(n.g.judge(ctx, err, own, foreign))
 	switch {
 	case err == nil:
 		return r, nil
+	case foreign && pl.c.cfg.Policy.Rewrite != nil: // of the payload beside an error, too, only what next returned passes
+		return lastOut, err
 	case foreign:
-		return a.partial(r, lastOut), err
+		return r, err
 	}
 	var zero P
 	if v, ok := asViolation(err); ok && !own {
@@ -282,46 +286,33 @@ func (a *aroundRun[P]) end(ctx context.Context, r P, err error, own bool) (P, er
 	if err != nil {
 		return zero, err
 	}
-	return a.bypass(ctx, f, lastOut, lastErr, returned)
+	return pl.bypass(ctx, f, a, lastOut, lastErr, returned)
 }
 
-// accept checks the result of an Around that says it succeeded.
-func (a *aroundRun[P]) accept(r, lastOut P, returned bool) (P, error) {
-	pl := a.pl
-	if pl.c.id.isNil(r) {
+// acceptAround checks the result of an Around that says it succeeded against what next gave it, or what it was given.
+func (pl *plan[P]) acceptAround(n *node[P], base, r P) (P, error) {
+	switch {
+	case pl.c.id.isNil(r):
 		return r, ErrNilPayload
-	}
-	base := a.p
-	if returned && !pl.c.id.isNil(lastOut) {
-		base = lastOut
-	}
-	if pl.c.cfg.Policy.Rewrite == nil || pl.c.id.same(r, base) {
+	case pl.c.cfg.Policy.Rewrite == nil, pl.c.id.same(r, base):
 		return r, nil
 	}
-	return pl.filter(a.hp.n, Out, base, r)
-}
-
-// partial is the payload beside an error of next's. A policy has a say in it too: there, only what next returned passes.
-func (a *aroundRun[P]) partial(r, lastOut P) P {
-	if a.pl.c.cfg.Policy.Rewrite != nil {
-		return lastOut
-	}
-	return r
+	return pl.filter(n, Out, base, r)
 }
 
 // bypass goes on without a link that failed open: with what next returned to it, or by calling next in its place, but
 // never for the second time.
-func (a *aroundRun[P]) bypass(ctx context.Context, f *frame[P], lastOut P, lastErr error, returned bool) (P, error) {
-	state := &f.states[a.hp.in.slot]
+func (pl *plan[P]) bypass(ctx context.Context, f *frame[P], a aroundRun[P], lastOut P, lastErr error, returned bool) (P, error) {
+	state, hp := &f.states[a.slot], &pl.hops[a.slot]
 	switch {
 	case returned:
 		state.Or(over)
 		return lastOut, lastErr
-	case a.hp.n.g.lost.Load() == 0 && state.CompareAndSwap(0, begun|over):
-		return a.hp.next(ctx, a.p)
+	case hp.n.g.lost.Load() == 0 && state.CompareAndSwap(0, begun|over):
+		return hp.next(ctx, a.p)
 	}
 	// next is still running somewhere, or one without a frame may have been this call's
 	state.Or(over)
 	var zero P
-	return zero, &LinkError{a.pl.c.name, a.hp.n.name, errors.New("failed open, but next may still be running and cannot be called twice")}
+	return zero, &LinkError{pl.c.name, hp.n.name, errors.New("failed open, but next may still be running and cannot be called twice")}
 }

@@ -22,6 +22,7 @@ const inlineSlots = 12
 // are never shared by two runs. A frame is never pooled: a link may keep its context.
 type frame[P any] struct {
 	context.Context // the caller's
+	b               *bound[P]
 	pl              *plan[P]
 	root            *frame[P] // the call's first frame, with the record
 	states          []atomic.Uint32
@@ -45,7 +46,7 @@ type wideFrame[P any] struct {
 
 // Value finds the frame of a bound chain in any context derived from it.
 func (f *frame[P]) Value(k any) any {
-	if k == any(f.pl.b) {
+	if k == any(f.b) {
 		return f
 	}
 	return f.Context.Value(k)
@@ -68,7 +69,7 @@ func (pl *plan[P]) newFrame(ctx context.Context, root *frame[P]) *frame[P] {
 	} else {
 		f.states = make([]atomic.Uint32, n)
 	}
-	f.Context, f.pl, f.root, f.rec.mu, f.rec.frame = ctx, pl, f, &f.mu, f
+	f.Context, f.b, f.pl, f.root, f.rec.mu, f.rec.frame = ctx, pl.b, pl, f, &f.mu, f
 	if root != nil {
 		f.root, f.rec.traced = root, root.rec.traced
 	}
@@ -78,7 +79,7 @@ func (pl *plan[P]) newFrame(ctx context.Context, root *frame[P]) *frame[P] {
 // frameOf finds the call's frame. Every link below callFramed runs under a context that leads to one: where a link
 // dropped it, lostNext has put a new one in its place.
 func (pl *plan[P]) frameOf(ctx context.Context) *frame[P] {
-	if f, ok := ctx.(*frame[P]); ok && f.pl.b == pl.b {
+	if f, ok := ctx.(*frame[P]); ok && f.b == pl.b {
 		return f
 	}
 	f, _ := ctx.Value(pl.b).(*frame[P])
