@@ -1,0 +1,17 @@
+module github.com/maillon-go/maillon/bench
+
+go 1.26.0
+
+require (
+	github.com/maillon-go/maillon v0.0.0-00010101000000-000000000000
+	github.com/sony/gobreaker/v2 v2.4.0
+)
+
+require (
+	github.com/samber/lo v1.53.0 // indirect
+	go.uber.org/multierr v1.10.0 // indirect
+	go.uber.org/zap v1.28.0 // indirect
+	golang.org/x/text v0.22.0 // indirect
+)
+
+replace github.com/maillon-go/maillon => ../
