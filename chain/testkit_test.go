@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sony/gobreaker/v2"
@@ -185,4 +187,45 @@ func numbered(n int, mw Middleware[*payload], opts ...Option) (links []Link[*pay
 		links, names = append(links, Around(name, mw, opts...)), append(names, name)
 	}
 	return links, names
+}
+
+// steps records in which order links run. Safe for concurrent use.
+type steps struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (s *steps) add(step string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, step)
+}
+
+func (s *steps) hook(name string) Handler[*payload] {
+	return func(_ context.Context, p *payload) (*payload, error) {
+		s.add(name)
+		return p, nil
+	}
+}
+
+func (s *steps) around(name string) Middleware[*payload] {
+	return func(next Handler[*payload]) Handler[*payload] {
+		return func(ctx context.Context, p *payload) (*payload, error) {
+			s.add(name + ">")
+			defer s.add("<" + name)
+			return next(ctx, p)
+		}
+	}
+}
+
+func (s *steps) observer(name string) func(context.Context, Outcome[*payload]) {
+	return func(context.Context, Outcome[*payload]) { s.add(name) }
+}
+
+// take is what was recorded since the last take.
+func (s *steps) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() { s.list = nil }()
+	return strings.Join(s.list, " ")
 }
