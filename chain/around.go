@@ -42,7 +42,7 @@ func (b *bound[P]) instanceOf(n *node[P]) *instance[P] {
 	if in := b.instances[key]; in != nil {
 		return in
 	}
-	in := &instance[P]{slot: slices.Index(b.slots, nil)}
+	in := &instance[P]{slot: slices.Index(b.slots, nil), h: refusing[P](errors.New("the middleware was not applied to the end"))}
 	if in.slot < 0 {
 		in.slot = len(b.slots)
 		b.slots = append(b.slots, nil)
@@ -83,7 +83,7 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 		f, ok := ctx.(*frame[P])
 		if !ok || f.b != b {
 			if ctx == nil {
-				return b.lostNext(context.Background(), in, p)
+				return b.lostNext(context.Background(), in, p) //nolint:contextcheck // there is none
 			}
 			if f, _ = ctx.Value(b).(*frame[P]); f == nil {
 				return b.lostNext(ctx, in, p)
@@ -207,7 +207,7 @@ func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 		}()
 		r, err = h(ctx, p)
 		returned = true
-		if err != nil || filtered || g.flags.Load() != 0 || !isWord || word(r) == nil {
+		if err != nil || filtered || g.flags.Load() != 0 || isWord && word(r) == nil || !isWord && pl.c.id.isNil(r) {
 			return pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, false)
 		}
 		return r, nil

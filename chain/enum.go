@@ -106,6 +106,7 @@ func (m *Mode) UnmarshalText(b []byte) error     { return enumParse("mode", mode
 func (f *Failure) UnmarshalText(b []byte) error  { return enumParse("failure", failureNames, f, b) }
 func (v *Verdict) UnmarshalText(b []byte) error  { return enumParse("verdict", verdictNames, v, b) }
 func (s *Severity) UnmarshalText(b []byte) error { return enumParse("severity", severityNames, s, b) }
+
 func (o *Overflow) UnmarshalText(b []byte) error { return enumParse("overflow", overflowNames, o, b) }
 
 func enumName[E ~uint8](what string, names []string, e E) string {

@@ -158,10 +158,10 @@ func (g *guard) enter(inNext func() bool) (ticket, error) {
 		late.once = new(probe)
 		late.once.timer = time.AfterFunc(g.probe, func() {
 			if inNext != nil && inNext() {
-				late.report(unclear)
+				late.book(unclear)
 				return
 			}
-			late.report(faulty)
+			late.book(faulty)
 		})
 		t = late
 	}
@@ -171,12 +171,19 @@ func (g *guard) enter(inNext func() bool) (ticket, error) {
 // report books a finding. The first failure arms the link; a recorded success that leaves the breaker closed with no
 // consecutive failure disarms it.
 func (t ticket) report(f finding) {
-	g := t.g
 	if t.once != nil {
-		if !t.once.reported.CompareAndSwap(false, true) {
-			return
-		}
 		t.once.timer.Stop()
+	}
+	t.book(f)
+}
+
+func (t ticket) book(f finding) {
+	g := t.g
+	switch {
+	case t.once != nil && !t.once.reported.CompareAndSwap(false, true):
+		return // the other side was first
+	case t.done == nil && f != faulty && g.flags.Load()&armed == 0:
+		return // nothing on record, nothing to record
 	}
 	err := [...]error{nil, errFaulty, errUnclear}[f]
 	g.report.Lock()

@@ -75,8 +75,18 @@ func (pl *plan[P]) observe(ctx context.Context, in, out P, err error, rec *recor
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx) // a call that was cancelled is observed too
 	}
-	for _, n := range pl.observers {
-		switch {
+	pl.tellFrom(0, ctx, o)
+}
+
+// tellFrom tells the observers from the i-th on, also when one of them calls Goexit.
+func (pl *plan[P]) tellFrom(i int, ctx context.Context, o Outcome[P]) { //nolint:revive // the context is not the point here
+	defer func() {
+		if i < len(pl.observers) {
+			pl.tellFrom(i+1, ctx, o)
+		}
+	}()
+	for ; i < len(pl.observers); i++ {
+		switch n := pl.observers[i]; {
 		case n.kind == KindOnError && (o.Err == nil || o.Verdict == Blocked), n.g.flags.Load()&off != 0:
 		case n.mode == FireAndForget:
 			pl.watchInBackground(ctx, n, o)

@@ -213,7 +213,7 @@ func (pl *plan[P]) nest(before, after []step[P]) {
 	if len(pl.arounds) == 0 {
 		before[pl.handlerAt].fn = pl.b.h // the flat run contains its panic
 	}
-	pl.steps = append(before, after...)
+	pl.steps = slices.Concat(before, after)
 	if i == 0 {
 		return
 	}
