@@ -11,7 +11,6 @@ import (
 
 // Payload is what the handlers pass on. It is frozen: WithText returns a copy.
 type Payload struct {
-	id   string
 	text string
 	size int
 }
@@ -73,7 +72,7 @@ func middleware(next Handler) Handler {
 }
 
 func closures(links int) Handler {
-	h := Handler(handle)
+	h := handle
 	for range links {
 		h = middleware(h)
 	}
@@ -89,7 +88,7 @@ func compose(links int) Handler {
 }
 
 func breakers(links int) Handler {
-	h := Handler(handle)
+	h := handle
 	for i := range links {
 		next := middleware(h)
 		cb := gobreaker.NewCircuitBreaker[*Payload](gobreaker.Settings{Name: fmt.Sprint(i)})
