@@ -83,7 +83,7 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 		f, ok := ctx.(*frame[P])
 		if !ok || f.b != b {
 			if ctx == nil {
-				return b.lostNext(context.Background(), in, p) //nolint:contextcheck // there is none
+				return b.lostNext(context.Background(), in, p)
 			}
 			if f, _ = ctx.Value(b).(*frame[P]); f == nil {
 				return b.lostNext(ctx, in, p)

@@ -114,6 +114,31 @@ func (e *LinkError) Error() string { return fmt.Sprintf("%s/%s: %v", e.Chain, e.
 // Unwrap gives the cause.
 func (e *LinkError) Unwrap() error { return e.Err }
 
+// Refuse marks err as a refusal: the link turned the call away on purpose (a limit is reached, a breaker around a backend
+// is open) and is not at fault. To the caller it is a failure of the call like any other, with the same text and cause, but
+// the guard of the link does not count it. A nil err stays nil.
+func Refuse(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &refusal{err}
+}
+
+type refusal struct{ err error }
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+func isRefusal(err error) (is bool) {
+	defer func() {
+		if recover() != nil {
+			is = false
+		}
+	}()
+	var r *refusal
+	return errors.As(err, &r)
+}
+
 // PanicError is a panic that the engine contained: inside a *LinkError when a link panicked, alone when the handler did.
 type PanicError struct {
 	Value any    // what was passed to panic

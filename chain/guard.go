@@ -227,7 +227,7 @@ func (g *guard) judge(ctx context.Context, err error, own, foreign bool) (f find
 	if _, blocked := asViolation(err); blocked {
 		return healthy
 	}
-	if foreign || ctx.Err() != nil {
+	if foreign || ctx.Err() != nil || isRefusal(err) {
 		return unclear
 	}
 	defer func() {
