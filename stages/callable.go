@@ -1,0 +1,26 @@
+package stages
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// Callable is a tool that a model may ask for. It is a value that must not change once it was handed over.
+type Callable struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	// Parameters is the JSON schema of the arguments; empty for a tool that takes none.
+	Parameters JSON `json:"parameters,omitempty"`
+	// ControlFlow marks a tool that steers the runtime instead of doing work, such as one that ends a loop.
+	ControlFlow bool `json:"control_flow,omitempty"`
+	// Call runs the tool. A string is given to the model as it is, any other result as JSON, and an error as a failed
+	// tool call. It may be called concurrently.
+	Call func(ctx context.Context, arguments json.RawMessage) (any, error) `json:"-"`
+}
+
+// ToolCall is a model's wish to run a tool.
+type ToolCall struct {
+	ID        string `json:"id,omitempty"` // as the backend gave it; the answer refers to it
+	Name      string `json:"name"`
+	Arguments JSON   `json:"arguments,omitempty"` // as the model wrote them
+}
