@@ -127,7 +127,7 @@ type record[P any] struct {
 
 type notes[P any] struct {
 	last    *P    // the payload as the last link left it
-	exit    error // the link that called Goexit
+	exit    error // who called Goexit: a *LinkError, or ErrGoexit for the handler
 	results map[*atomic.Uint32]passage[P]
 }
 
@@ -145,8 +145,19 @@ func (r *record[P]) note(f func(*notes[P])) {
 	f(r.more)
 }
 
-func (r *record[P]) exit(err error) { r.note(func(n *notes[P]) { n.exit = err }) }
-func (r *record[P]) keep(p P)       { r.note(func(n *notes[P]) { n.last = &p }) }
+// exit notes who called Goexit and whether this is news: on its way up the Goexit passes every Around, and they are not
+// to blame.
+func (r *record[P]) exit(err error) (first bool) {
+	first = r == nil
+	r.note(func(n *notes[P]) {
+		if first = n.exit == nil; first {
+			n.exit = err
+		}
+	})
+	return first
+}
+
+func (r *record[P]) keep(p P) { r.note(func(n *notes[P]) { n.last = &p }) }
 
 // setResult remembers what next returned where the frame has no place for it.
 func (r *record[P]) setResult(slot *atomic.Uint32, out P, err error) {

@@ -172,7 +172,9 @@ func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			err = contained(pl.recovered(recover()))
+			if err = contained(pl.recovered(recover())); err == ErrGoexit && pl.shape == framed { //nolint:errorlint // identity is what tells
+				pl.frameOf(ctx).root.rec.exit(err)
+			}
 		}
 	}()
 	r, err = pl.b.h(ctx, p)

@@ -88,9 +88,12 @@ func (pl *plan[P]) contain(ctx context.Context, h Handler[P], p P, exited func()
 
 // exited books a link that ends its caller's goroutine. Nothing can stop that; breaker and observers must know all the same.
 func (pl *plan[P]) exited(n *node[P], t ticket, rec *record[P]) {
+	if !rec.exit(&LinkError{pl.c.name, n.name, ErrGoexit}) {
+		t.report(unclear)
+		return
+	}
 	n.g.failures.Add(1)
 	t.report(faulty)
-	rec.exit(&LinkError{pl.c.name, n.name, ErrGoexit})
 }
 
 // settle applies mode, policy and failure policy to what a hook returned: the payload to go on with, or why not.

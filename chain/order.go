@@ -18,8 +18,9 @@ func arrange[P any](nodes []*node[P], fresh func(*node[P]) bool) (order []*node[
 		ra, rb := a.rank(), b.rank()
 		return cmp.Or(slices.Compare(ra[:], rb[:]), cmp.Compare(a.scope, b.scope))
 	})
-	g := constraints[P]{nodes: nodes, fresh: fresh, waits: make([][]int, len(nodes))}
+	g := constraints[P]{nodes: nodes, fresh: fresh, waits: make([][]int, len(nodes)), place: make([]float64, len(nodes))}
 	for i, n := range nodes {
+		g.place[i] = float64(i)
 		for _, name := range n.before {
 			g.add(name, i, func(j int) (first, second int) { return i, j })
 		}
@@ -27,6 +28,7 @@ func arrange[P any](nodes []*node[P], fresh func(*node[P]) bool) (order []*node[
 			g.add(name, i, func(j int) (first, second int) { return j, i })
 		}
 	}
+	g.pull()
 	order = g.sort()
 	return order, g.notes, g.err
 }
@@ -35,7 +37,9 @@ func arrange[P any](nodes []*node[P], fresh func(*node[P]) bool) (order []*node[
 type constraints[P any] struct {
 	nodes []*node[P]
 	fresh func(*node[P]) bool
-	waits [][]int // waits[i]: the links that i comes after
+	waits [][]int   // waits[i]: the links that i comes after
+	pulls [][2]int  // {i, j}: i asked to come before j
+	place []float64 // where each link would stand if it could
 	some  bool
 	notes []string
 	err   error
@@ -57,6 +61,9 @@ func (g *constraints[P]) add(name string, i int, pair func(j int) (first, second
 		case 0:
 			g.waits[second] = append(g.waits[second], first)
 			g.some = true
+			if first == i {
+				g.pulls = append(g.pulls, [2]int{first, second})
+			}
 		}
 	}
 	if !found {
@@ -75,7 +82,18 @@ func (g *constraints[P]) broken(i, j int, format string, a ...any) {
 	g.notes = append(g.notes, msg+": dropped")
 }
 
-// sort takes, again and again, the first link that waits for nobody.
+// pull moves the links that asked to come before others to just before them, so that those, which asked for nothing, stay
+// where they are.
+func (g *constraints[P]) pull() {
+	const just = 1e-6
+	for range g.pulls { // as often as pulls can follow on each other
+		for _, p := range g.pulls {
+			g.place[p[0]] = min(g.place[p[0]], g.place[p[1]]-just)
+		}
+	}
+}
+
+// sort takes, again and again, the first in place of the links that wait for nobody.
 func (g *constraints[P]) sort() []*node[P] {
 	if !g.some {
 		return g.nodes
@@ -86,9 +104,8 @@ func (g *constraints[P]) sort() []*node[P] {
 	for len(out) < len(g.nodes) {
 		pick := -1
 		for i := range g.nodes {
-			if !placed[i] && !slices.ContainsFunc(g.waits[i], blocked) {
+			if !placed[i] && !slices.ContainsFunc(g.waits[i], blocked) && (pick < 0 || g.place[i] < g.place[pick]) {
 				pick = i
-				break
 			}
 		}
 		if pick < 0 {
