@@ -78,7 +78,7 @@ func (b *bound[P]) forgetUnused(pl *plan[P]) {
 
 // nextOf is next as an Around sees it.
 func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
-	slot := in.slot
+	slot, isWord := in.slot, b.c.id.word
 	return func(ctx context.Context, p P) (P, error) {
 		f, ok := ctx.(*frame[P])
 		if !ok || f.b != b {
@@ -93,7 +93,7 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 			return b.lostNext(ctx, in, p)
 		}
 		hp := &f.pl.hops[slot]
-		if hp.remembers || hp.shadow || !f.states[slot].CompareAndSwap(0, begun) {
+		if hp.remembers || hp.shadow || isWord && word(p) == nil || !isWord && f.pl.c.id.isNil(p) || !f.states[slot].CompareAndSwap(0, begun) {
 			return f.pl.trackedNext(ctx, f, slot, p)
 		}
 		r, err := hp.next(ctx, p)
