@@ -55,7 +55,7 @@ type breaker struct {
 func (b *breaker) intercept(ctx context.Context, next func(context.Context) error) error {
 	report, err := b.cb.Allow()
 	if err != nil {
-		return fmt.Errorf("middleware: Breaker %q: %w", b.user.Name, err)
+		return chain.Refuse(fmt.Errorf("middleware: Breaker %q: %w", b.user.Name, err)) // no fault of this link
 	}
 	if b.halfOpen.Load() {
 		report = b.bounded(report)
