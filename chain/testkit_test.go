@@ -229,3 +229,6 @@ func (s *steps) take() string {
 	defer func() { s.list = nil }()
 	return strings.Join(s.list, " ")
 }
+
+// alwaysAsk are a breaker's settings with which every call of the link goes through the breaker.
+var alwaysAsk = gobreaker.Settings{ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > 5 }}
