@@ -24,6 +24,11 @@ import (
 // runtime.Goexit are failures. A probe that takes longer than the breaker's Timeout gives up its place to another one
 // and is not counted, so that one hung call does not keep the breaker half-open for ever.
 //
+// To the guard of its link a rejection is a failure of the link, and six in a row would open the guard too, for a minute.
+// Register it so that only this breaker's settings count:
+//
+//	c.Intercept("breaker", middleware.Breaker(st), chain.Breaker(gobreaker.Settings{IsExcluded: middleware.Rejected}))
+//
 // Each call of Breaker makes a breaker of its own. OnStateChange tells of its state; it and ReadyToTrip run under the
 // breaker's lock and must not call through it.
 func Breaker(st gobreaker.Settings) chain.Interceptor {

@@ -205,6 +205,32 @@ func TestBreakerShared(t *testing.T) {
 	}
 }
 
+// Registered as its documentation says, the link's guard does not outlast the breaker.
+func TestBreakerBehindItsGuard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := twoStrikes()
+		st.Timeout = time.Second
+		c := chain.New[*payload]("c")
+		if _, err := c.Use(c.Intercept("breaker", middleware.Breaker(st), chain.Breaker(gobreaker.Settings{IsExcluded: middleware.Rejected}))); err != nil {
+			t.Fatal(err)
+		}
+		call := c.Then(chaintest.Hook[*payload](chaintest.First(2, chaintest.Error(errBackend))))
+		rejected := 0
+		for range 102 {
+			if _, err := call(t.Context(), &payload{}); middleware.Rejected(err) {
+				rejected++
+			}
+		}
+		if rejected != 100 {
+			t.Errorf("%d rejections, want 100", rejected)
+		}
+		time.Sleep(time.Second + 1) // fake
+		if _, err := call(t.Context(), &payload{}); err != nil {
+			t.Errorf("with the backend back: %v", err)
+		}
+	})
+}
+
 func TestBreakerConforms(t *testing.T) {
 	conforms(t, middleware.Breaker(gobreaker.Settings{}), chaintest.MaxAllocs(6))
 }

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-type payload struct{ n int }
+type payload struct{}
 
 var errBackend = errors.New("backend failed")
 

@@ -102,6 +102,7 @@ func ExamplePrice() {
 // A package that offers a link runs the suite on it.
 func ExampleRun() {
 	_ = func(t *testing.T) { // TestConformance
+		t.Helper() // not needed in a test function
 		link := chain.Before("limit", func(_ context.Context, r *Request) (*Request, error) {
 			if len(r.Prompt) > 1000 {
 				return nil, chain.Block("the prompt is too long")
