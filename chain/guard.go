@@ -197,15 +197,20 @@ func (t ticket) book(f finding) {
 	case g.flags.Load()&armed != 0: // in flight when another call armed the link
 		g.late(err)
 	}
-	if g.flags.Load()&armed != 0 && g.stateIs(gobreaker.StateClosed) && g.cb.Counts().ConsecutiveFailures == 0 {
+	switch {
+	case g.flags.Load()&pinned != 0: // asks its breaker anyway
+	case g.stateIs(gobreaker.StateClosed) && g.cb.Counts().ConsecutiveFailures == 0:
 		g.flags.And(^armed)
+	default: // also when a run that began armed fails after another one has disarmed the link
+		g.flags.Or(armed)
 	}
 	g.report.Unlock()
 	g.tell()
 }
 
 // late reports a run that had not asked the breaker. When that is no longer closed the result is void, as it would be
-// in gobreaker.
+// in gobreaker. (A run that began before the breaker opened and ends after it closed again counts here, and would not
+// there: telling costs every healthy run a look at the breaker.)
 func (g *guard) late(err error) {
 	if !g.stateIs(gobreaker.StateClosed) {
 		return
