@@ -159,6 +159,11 @@ func (r *record[P]) exit(err error) (first bool) {
 
 func (r *record[P]) keep(p P) { r.note(func(n *notes[P]) { n.last = &p }) }
 
+func (r *record[P]) kept() (yes bool) {
+	r.note(func(n *notes[P]) { yes = n.last != nil })
+	return yes
+}
+
 // setResult remembers what next returned where the frame has no place for it.
 func (r *record[P]) setResult(slot *atomic.Uint32, out P, err error) {
 	r.note(func(n *notes[P]) {

@@ -34,14 +34,15 @@ func (pl *plan[P]) gate(ctx context.Context, p P, rec *record[P]) (P, error) {
 		case how == guarded: // the handler or the ring around it, in a traced call
 			r, err := pl.inner(ctx, p)
 			if err != nil {
-				pl.keep(rec, p)
+				pl.keepUnlessKept(rec, p)
 				return pl.stopped(k, r, r, err, rec)
 			}
 			p = r
 			k++
 		case how == crashed && pl.steps[k].n == nil:
 			var zero P
-			return pl.stopped(k, p, zero, err, rec)
+			pl.keepUnlessKept(rec, p)
+			return pl.stopped(k, zero, zero, err, rec)
 		case pl.steps[k].n == nil: // what the handler or the ring around it returned stands
 			return pl.stopped(k, p, p, err, rec)
 		default:
@@ -99,7 +100,7 @@ func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p 
 		r, e := s.fn(ctx, cur)
 		if e != nil {
 			if s.n == nil {
-				pl.keep(rec, cur)
+				pl.keepUnlessKept(rec, cur)
 				p = r
 			}
 			how, err = failed, e
@@ -113,7 +114,7 @@ func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p 
 		}
 		if r, e = pl.accept(s.n, cur, r); e != nil {
 			if s.n == nil {
-				pl.keep(rec, cur)
+				pl.keepUnlessKept(rec, cur)
 				p = r
 			}
 			how, err = failed, e
@@ -123,6 +124,13 @@ func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p 
 	}
 	how = finished
 	return
+}
+
+// keepUnlessKept is for the payload before the inner ring, when the ring may have kept a later one.
+func (pl *plan[P]) keepUnlessKept(rec *record[P], p P) {
+	if len(pl.arounds) == 0 || !rec.kept() {
+		pl.keep(rec, p)
+	}
 }
 
 // recovered lets the host's own panics (http.ErrAbortHandler) through.
@@ -172,9 +180,10 @@ func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
 	returned := false
 	defer func() {
 		if !returned {
-			if err = contained(pl.recovered(recover())); err == ErrGoexit && pl.shape == framed { //nolint:errorlint // identity is what tells
-				pl.frameOf(ctx).root.rec.exit(err)
-			}
+			err = contained(pl.recovered(recover()))
+		}
+		if err != nil && pl.shape == framed {
+			pl.handlerFailed(&pl.frameOf(ctx).root.rec, p, r, err)
 		}
 	}()
 	r, err = pl.b.h(ctx, p)
@@ -183,4 +192,12 @@ func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
 		err = pl.nilResult()
 	}
 	return r, err
+}
+
+func (pl *plan[P]) handlerFailed(rec *record[P], p, partial P, err error) {
+	if err == ErrGoexit { //nolint:errorlint // identity is what tells
+		rec.exit(err)
+	}
+	pl.keep(rec, p)
+	pl.keep(rec, partial)
 }

@@ -93,7 +93,7 @@ func (g *constraints[P]) pull() {
 	}
 }
 
-// sort takes, again and again, the first in place of the links that wait for nobody.
+// sort takes, again and again, the first in place of the links of the current rank that wait for nobody.
 func (g *constraints[P]) sort() []*node[P] {
 	if !g.some {
 		return g.nodes
@@ -102,8 +102,8 @@ func (g *constraints[P]) sort() []*node[P] {
 	placed := make([]bool, len(g.nodes))
 	blocked := func(j int) bool { return !placed[j] }
 	for len(out) < len(g.nodes) {
-		pick := -1
-		for i := range g.nodes {
+		pick, first := -1, slices.Index(placed, false)
+		for i := first; i < len(g.nodes) && g.nodes[i].rank() == g.nodes[first].rank(); i++ {
 			if !placed[i] && !slices.ContainsFunc(g.waits[i], blocked) && (pick < 0 || g.place[i] < g.place[pick]) {
 				pick = i
 			}

@@ -110,23 +110,22 @@ func (pl *plan[P]) answered(rec *record[P]) bool {
 	return false
 }
 
-// answeredBy is the Around that returned a result without calling next.
+// answeredBy is the Around that returned a result of its own: it did not call next, or next failed.
 func (pl *plan[P]) answeredBy(rec *record[P]) string {
 	f := rec.frame
 	if f == nil {
 		return ""
 	}
 	for _, n := range pl.arounds {
-		slot := pl.b.slotIn(pl, n)
-		if n.mode != Audit && slot >= 0 && f.states[slot].Load() == 0 {
+		slot := slices.IndexFunc(pl.hops, func(h hop[P]) bool { return h.n == n })
+		if n.mode == Audit {
+			continue
+		}
+		if _, nextErr, _ := f.result(slot); f.states[slot].Load() == 0 || nextErr != nil {
 			return n.name
 		}
 	}
 	return ""
-}
-
-func (b *bound[P]) slotIn(pl *plan[P], n *node[P]) int {
-	return slices.IndexFunc(pl.hops, func(h hop[P]) bool { return h.n == n })
 }
 
 // verdict classifies an error and names the link of this chain that caused it.
