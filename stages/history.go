@@ -112,10 +112,7 @@ func (h History) LastTurn() (t Turn) {
 // Tokens is a rough estimate of the conversation's length in tokens: one for every four bytes of text and tool
 // arguments, and four for each message. It reads no tokenizer's table and is off by a third in either direction easily.
 func (h History) Tokens() int {
-	switch {
-	case h.n == 0:
-		return 0
-	case h.n == h.last.count:
+	if h.n > 0 && h.n == h.last.count {
 		return h.last.tokens
 	}
 	sum := 0

@@ -75,6 +75,6 @@ func sameList[T any](a, b List[T]) bool {
 }
 
 // equalLists compares item by item, unless the Lists are one.
-func equalLists[T any](a, b List[T], same func(a, b T) bool) bool {
-	return sameList(a, b) || slices.EqualFunc(a.items, b.items, same)
+func equalLists[T any](same func(a, b T) bool) func(a, b List[T]) bool {
+	return func(a, b List[T]) bool { return sameList(a, b) || slices.EqualFunc(a.items, b.items, same) }
 }

@@ -78,7 +78,7 @@ func (m Map[V]) Without(key string) Map[V] {
 
 // MarshalJSON gives an object, never null.
 func (m Map[V]) MarshalJSON() ([]byte, error) {
-	if m.entries == nil {
+	if m.Len() == 0 {
 		return []byte("{}"), nil
 	}
 	return json.Marshal(*m.entries)

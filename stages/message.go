@@ -27,7 +27,7 @@ type Message struct {
 // Equal says that two messages have the same content.
 func (m Message) Equal(o Message) bool {
 	return m.Role == o.Role && m.Text == o.Text && m.Name == o.Name && m.ToolCallID == o.ToolCallID &&
-		equalLists(m.ToolCalls, o.ToolCalls, same) && equalLists(m.Images, o.Images, same)
+		equalLists(same[ToolCall])(m.ToolCalls, o.ToolCalls) && equalLists(same[Image])(m.Images, o.Images)
 }
 
 // Image is a picture in a message: where to find it, or its bytes.

@@ -21,7 +21,7 @@ func (o Output) Message() Message {
 // Equal says that two outputs have the same content.
 func (o Output) Equal(p Output) bool {
 	return o.Text == p.Text && o.FinishReason == p.FinishReason && o.Usage == p.Usage && o.Model == p.Model &&
-		o.Raw == p.Raw && equalLists(o.ToolCalls, p.ToolCalls, same)
+		o.Raw == p.Raw && equalLists(same[ToolCall])(o.ToolCalls, p.ToolCalls)
 }
 
 // FinishReason says why a model stopped. A backend may have further ones of its own.
