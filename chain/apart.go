@@ -17,9 +17,7 @@ func runApart[P any](ctx context.Context, g *guard, d time.Duration, run func(ct
 	ch := make(chan ran[P], 1)
 	go func() {
 		defer g.running.Add(-1)
-		ch <- runAlone(func(exited func(ran[P])) ran[P] {
-			return run(tctx, func() { exited(ran[P]{err: ErrGoexit, own: true}) })
-		}, ch)
+		ch <- run(tctx, func() { ch <- ran[P]{err: ErrGoexit, own: true} })
 	}()
 	select {
 	case res = <-ch:
@@ -33,17 +31,6 @@ func runApart[P any](ctx context.Context, g *guard, d time.Duration, run func(ct
 		}
 	}
 	return ran[P]{err: fmt.Errorf("%w after %v", ErrTimeout, d), own: true}
-}
-
-// runAlone runs a link on one of the engine's own goroutines, where a Goexit and a panic that the host wants to pass
-// (there is nobody to pass it to) are failures like any other.
-func runAlone[P any](run func(exited func(ran[P])) ran[P], ch chan<- ran[P]) (res ran[P]) {
-	defer func() {
-		if v := recover(); v != nil {
-			res = ran[P]{err: contained(v), own: true}
-		}
-	}()
-	return run(func(res ran[P]) { ch <- res })
 }
 
 func (g *guard) startRunning() bool {

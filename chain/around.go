@@ -236,7 +236,7 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.rec.traced {
 		lctx = pl.linkStart(ctx, n)
 	}
-	res := pl.contain(lctx, hp.in.h, p, func() { pl.exited(n, a.t, &f.root.rec) })
+	res := pl.containInline(lctx, hp.in.h, p, a.t, func(t ticket) { pl.exited(n, t, &f.root.rec) })
 	if f.rec.traced {
 		pl.linkEnd(lctx, n, res.err)
 	}

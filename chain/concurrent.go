@@ -32,12 +32,10 @@ func (pl *plan[P]) runConcurrent(ctx context.Context, batch []step[P], p P, trac
 			defer n.g.running.Add(-1)
 			ch := make(chan ran[P], 1)
 			defer func() { votes <- vote{i, <-ch} }() // also when the hook calls Goexit
-			ch <- runAlone(func(exited func(ran[P])) ran[P] {
-				return pl.runHook(cctx, n, p, traced, func(t ticket) {
-					t.report(faulty)
-					exited(ran[P]{err: ErrGoexit, own: true})
-				})
-			}, ch)
+			ch <- pl.runHook(cctx, n, p, traced, true, func(t ticket) {
+				t.report(faulty)
+				ch <- ran[P]{err: ErrGoexit, own: true}
+			})
 		}()
 	}
 	winner, verdict := len(batch), error(nil)

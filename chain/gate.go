@@ -135,13 +135,16 @@ func (pl *plan[P]) keepUnlessKept(rec *record[P], p P) {
 
 // recovered lets the host's own panics (http.ErrAbortHandler) through.
 func (pl *plan[P]) recovered(v any) any {
-	if v != nil && pl.c.cfg.PassPanic != nil && pl.passes(v) {
+	if v != nil && pl.passes(v) {
 		panic(v)
 	}
 	return v
 }
 
 func (pl *plan[P]) passes(v any) (pass bool) {
+	if pl.c.cfg.PassPanic == nil {
+		return false
+	}
 	defer func() {
 		if recover() != nil {
 			pass = false

@@ -32,20 +32,21 @@ func (pl *plan[P]) runGuarded(ctx context.Context, k int, p P, rec *record[P]) (
 		pl.runBackground(ctx, n, p, rec.traced)
 		return p, k + 1, nil
 	}
-	res := pl.runHook(ctx, n, p, rec.traced, func(t ticket) { pl.exited(n, t, rec) })
+	res := pl.runHook(ctx, n, p, rec.traced, false, func(t ticket) { pl.exited(n, t, rec) })
 	p, err := pl.settle(n, p, res.p, res.err)
 	return p, k + 1, err
 }
 
 func (pl *plan[P]) runBackground(ctx context.Context, n *node[P], p P, traced bool) {
 	pl.c.cfg.Dispatcher.Go(ctx, func(ctx context.Context) {
-		res := pl.runHook(ctx, n, p, traced, func(t ticket) { pl.exited(n, t, nil) })
+		res := pl.runHook(ctx, n, p, traced, true, func(t ticket) { pl.exited(n, t, nil) })
 		_, _ = pl.settle(n, p, res.p, res.err)
 	})
 }
 
-// runHook runs one hook through its breaker, its timeout and the tracer. exited books a Goexit, after which it never returns.
-func (pl *plan[P]) runHook(ctx context.Context, n *node[P], p P, traced bool, exited func(ticket)) ran[P] {
+// runHook runs one hook through its breaker, its timeout and the tracer. alone says that the goroutine is the engine's own.
+// exited books a Goexit, after which runHook never returns.
+func (pl *plan[P]) runHook(ctx context.Context, n *node[P], p P, traced, alone bool, exited func(ticket)) ran[P] {
 	t, err := n.g.enter(nil)
 	if err != nil {
 		return ran[P]{p: p, err: err}
@@ -54,10 +55,13 @@ func (pl *plan[P]) runHook(ctx context.Context, n *node[P], p P, traced bool, ex
 		ctx = pl.linkStart(ctx, n)
 	}
 	var res ran[P]
-	if n.timeout > 0 {
-		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context, exited func()) ran[P] { return pl.contain(ctx, n.hook, p, exited) })
-	} else {
-		res = pl.contain(ctx, n.hook, p, func() { exited(t) })
+	switch {
+	case n.timeout > 0:
+		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context, exited func()) ran[P] { return contain(ctx, n.hook, p, exited) })
+	case alone:
+		res = contain(ctx, n.hook, p, func() { exited(t) })
+	default:
+		res = pl.containInline(ctx, n.hook, p, t, exited)
 	}
 	if res.err == nil && pl.c.id.isNil(res.p) {
 		res.err = ErrNilPayload
@@ -70,19 +74,30 @@ func (pl *plan[P]) runHook(ctx context.Context, n *node[P], p P, traced bool, ex
 }
 
 // contain calls h, turns its panic into an error and tells of a Goexit.
-func (pl *plan[P]) contain(ctx context.Context, h Handler[P], p P, exited func()) (res ran[P]) {
+func contain[P any](ctx context.Context, h Handler[P], p P, exited func()) (res ran[P]) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
 		res.own = true
-		if res.err = contained(pl.recovered(recover())); res.err == ErrGoexit { //nolint:errorlint // identity is what tells
+		if res.err = contained(recover()); res.err == ErrGoexit { //nolint:errorlint // identity is what tells
 			exited()
 		}
 	}()
 	res.p, res.err = h(ctx, p)
 	returned = true
+	return res
+}
+
+// containInline is contain on the caller's goroutine, where the host may want a panic to pass. A breaker's probe then gives
+// its place back.
+func (pl *plan[P]) containInline(ctx context.Context, h Handler[P], p P, t ticket, exited func(ticket)) ran[P] {
+	res := contain(ctx, h, p, func() { exited(t) })
+	if pe, ok := res.err.(*PanicError); ok && res.own && pl.passes(pe.Value) { //nolint:errorlint // made by contain
+		t.report(unclear)
+		panic(pe.Value)
+	}
 	return res
 }
 

@@ -43,7 +43,7 @@ func (pl *plan[P]) runShadow(ctx context.Context, n *node[P], h Handler[P], a *a
 	if rec.traced {
 		sctx = pl.linkStart(sctx, n)
 	}
-	res := pl.contain(sctx, h, a.in, func() { pl.exited(n, t, rec) })
+	res := pl.containInline(sctx, h, a.in, t, func(t ticket) { pl.exited(n, t, rec) })
 	if rec.traced {
 		pl.linkEnd(sctx, n, res.err)
 	}
