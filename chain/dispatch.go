@@ -26,12 +26,19 @@ type Dispatcher struct {
 	cfg DispatcherConfig
 
 	mu      sync.Mutex
-	queue   []func()
+	queue   []job
 	workers int
-	inline  int // jobs running on their caller's goroutine
+	epoch   uint64         // of jobs handed in now; a Drain begins a new one
+	pending map[uint64]int // jobs that are not done, by epoch
 	closed  bool
 	change  chan struct{} // closed and replaced whenever room or rest may have come
 	stats   DispatcherStats
+}
+
+// job belongs to the epoch in which it was handed in, or in which the job that handed it in was.
+type job struct {
+	run   func()
+	epoch uint64
 }
 
 // NewDispatcher makes a Dispatcher.
@@ -42,49 +49,49 @@ func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
 	if cfg.Queue <= 0 {
 		cfg.Queue = DefaultQueue
 	}
-	return &Dispatcher{cfg: cfg, change: make(chan struct{})}
+	return &Dispatcher{cfg: cfg, pending: map[uint64]int{}, change: make(chan struct{})}
 }
 
+// workerKey marks the context of a job with its epoch.
 type workerKey struct{ d *Dispatcher }
 
 // Go hands in a job, which gets ctx without its cancellation but with its values. It reports whether the job was taken:
 // false when it was dropped, by the overflow policy or because the dispatcher is closed. A panic in the job is swallowed.
-func (d *Dispatcher) Go(ctx context.Context, job func(context.Context)) bool {
+func (d *Dispatcher) Go(ctx context.Context, f func(context.Context)) bool {
 	done := ctx.Done()
 	ctx = context.WithoutCancel(ctx)
+	epoch, isWorker := ctx.Value(workerKey{d}).(uint64)
 	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !isWorker {
+		epoch = d.epoch
+	}
+	j := job{func() { f(context.WithValue(ctx, workerKey{d}, epoch)) }, epoch}
 	d.stats.Queued++
 	for !d.closed && len(d.queue) >= d.cfg.Queue {
-		wait := d.cfg.Overflow == BlockWhenFull && ctx.Value(workerKey{d}) == nil // a worker waiting for its own queue waits for ever
+		wait := d.cfg.Overflow == BlockWhenFull && !isWorker // one that waited for its own queue would wait for ever
 		if wait {
-			change := d.change
-			d.mu.Unlock()
-			select {
-			case <-change:
-			case <-done:
-				wait = false
-			}
-			d.mu.Lock()
+			wait = d.await(done)
 		}
 		switch {
 		case wait:
 		case d.cfg.Overflow == DropNewest:
 			d.stats.Dropped++
-			d.mu.Unlock()
 			return false
 		default:
-			d.inline++
+			d.pending[epoch]++
 			d.mu.Unlock()
-			d.run(func() { job(ctx) }, &d.inline)
+			defer d.mu.Lock() // also after a Goexit
+			d.run(j)
 			return true
 		}
 	}
-	defer d.mu.Unlock()
 	if d.closed {
 		d.stats.Dropped++
 		return false
 	}
-	d.queue = append(d.queue, func() { job(context.WithValue(ctx, workerKey{d}, true)) })
+	d.pending[epoch]++
+	d.queue = append(d.queue, j)
 	if d.workers < d.cfg.Workers {
 		d.workers++
 		go d.work()
@@ -92,50 +99,57 @@ func (d *Dispatcher) Go(ctx context.Context, job func(context.Context)) bool {
 	return true
 }
 
-// work ends when the queue is empty. A job that calls Goexit ends its worker; the deferred part of run refills the place.
+// await lets go of the lock until something changes. It reports false when done came first.
+func (d *Dispatcher) await(done <-chan struct{}) bool {
+	change := d.change
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	select {
+	case <-change:
+		return true
+	case <-done:
+		return false
+	}
+}
+
+// work ends when the queue is empty. A job that calls Goexit ends its worker, and the worker sees to another one.
 func (d *Dispatcher) work() {
+	ended := false
+	defer func() {
+		if !ended {
+			go d.work()
+		}
+	}()
 	for {
 		d.mu.Lock()
 		if len(d.queue) == 0 {
 			d.workers--
+			ended = true
 			d.signal()
 			d.mu.Unlock()
 			return
 		}
-		job := d.queue[0]
-		d.queue[0] = nil
+		j := d.queue[0]
+		d.queue[0] = job{}
 		d.queue = d.queue[1:]
 		d.signal()
 		d.mu.Unlock()
-		if !d.run(job, nil) {
-			return
-		}
+		d.run(j)
 	}
 }
 
-// run reports whether its goroutine lives on: a false that nobody gets means Goexit.
-func (d *Dispatcher) run(job func(), running *int) (alive bool) {
-	returned := false
+func (d *Dispatcher) run(j job) {
 	defer func() {
-		panicked := !returned && recover() != nil
-		alive = returned || panicked
+		_ = recover()
 		d.mu.Lock()
+		defer d.mu.Unlock()
 		d.stats.Done++
-		if running != nil {
-			*running--
-		} else if !alive {
-			if len(d.queue) > 0 {
-				go d.work()
-			} else {
-				d.workers--
-			}
+		if d.pending[j.epoch]--; d.pending[j.epoch] == 0 {
+			delete(d.pending, j.epoch)
 		}
 		d.signal()
-		d.mu.Unlock()
 	}()
-	job()
-	returned = true
-	return true
+	j.run()
 }
 
 func (d *Dispatcher) signal() {
@@ -143,25 +157,30 @@ func (d *Dispatcher) signal() {
 	d.change = make(chan struct{})
 }
 
-// Drain waits until nothing is queued or running, or ctx ends; then its error says how much was left.
+// Drain waits until the jobs handed in so far, and those that they hand in in turn, are done, or ctx ends; then its error
+// says how many were left. Jobs that others hand in meanwhile are not waited for.
 func (d *Dispatcher) Drain(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for d.workers > 0 || d.inline > 0 || len(d.queue) > 0 {
-		change := d.change
-		d.mu.Unlock()
-		select {
-		case <-change:
-			d.mu.Lock()
-		case <-ctx.Done():
-			d.mu.Lock()
-			return fmt.Errorf("chain: drain: %d jobs waiting, %d running: %w", len(d.queue), d.workers+d.inline, context.Cause(ctx))
+	epoch := d.epoch
+	d.epoch++
+	for {
+		left := 0
+		for e, n := range d.pending {
+			if e <= epoch {
+				left += n
+			}
+		}
+		if left == 0 && (d.workers == 0 || len(d.pending) > 0) { // where nothing is left at all, the workers end too
+			return nil
+		}
+		if !d.await(ctx.Done()) {
+			return fmt.Errorf("chain: drain: %d background jobs are not done: %w", left, context.Cause(ctx))
 		}
 	}
-	return nil
 }
 
-// Close makes later jobs be dropped, and drains. It may be called again.
+// Close makes later jobs be dropped, also those of jobs that are still running, and drains. It may be called again.
 func (d *Dispatcher) Close(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("chain: close: nil context")
