@@ -1,0 +1,95 @@
+package readme
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// blocks are the fenced Go blocks of a page, each as its lines without indentation and blank lines.
+func blocks(page string) (out [][]string) {
+	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
+		out = append(out, lines(m[1]))
+	}
+	return out
+}
+
+func lines(text string) (out []string) {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// missing gives the first block of the page that does not stand, whole and in one piece, in the source.
+func missing(page, source string) []string {
+	have := "\n" + strings.Join(lines(source), "\n") + "\n"
+	for _, b := range blocks(page) {
+		if !strings.Contains(have, "\n"+strings.Join(b, "\n")+"\n") {
+			return b
+		}
+	}
+	return nil
+}
+
+func TestCodeBlocksCompile(t *testing.T) {
+	page := read(t, filepath.Join(root, "README.md"))
+	if n := len(blocks(page)); n < 3 {
+		t.Fatalf("found %d blocks of Go in README.md", n)
+	}
+	if b := missing(page, read(t, "snippets_test.go")); b != nil {
+		t.Errorf("this block of README.md is not in internal/readme/snippets_test.go, where it would be compiled:\n%s", strings.Join(b, "\n"))
+	}
+}
+
+func TestMissingSeesAMissingBlock(t *testing.T) {
+	const page = "text\n```go\na := 1\n\n\tb := 2\n```\nmore\n"
+	for source, found := range map[string]bool{
+		"func f() {\n\ta := 1\n\tb := 2\n}": true,
+		"a := 1\nx := 3\nb := 2\n":          false,
+		"aa := 1\nb := 2\n":                 false,
+		"":                                  false,
+	} {
+		if got := missing(page, source) == nil; got != found {
+			t.Errorf("%q: found %v, want %v", source, got, found)
+		}
+	}
+}
+
+// Links between the pages of the repository lead to files that exist.
+func TestLinksLeadSomewhere(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := filepath.Glob(filepath.Join(root, "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
+	for _, page := range append(pages, more...) {
+		for _, m := range link.FindAllStringSubmatch(read(t, page), -1) {
+			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+				t.Errorf("%s: the link to %s leads nowhere", page, m[1])
+			}
+		}
+	}
+}
