@@ -1,0 +1,110 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/maillon-go/maillon/stages"
+)
+
+// Close ends the session: calls that come later fail with ErrClosed, calls in flight are waited for until ctx ends and
+// then cancelled, session_cleanup fires, background work is waited for until ctx ends, and the backend is closed if it is
+// an io.Closer. What finishes after session_cleanup is not recorded any more and fails with ErrClosed.
+//
+// All of this happens once; a further Close waits for the first and returns its error. Called by a hook or a tool of the
+// session itself, Close does not wait for the call that it was made in.
+func (s *Session) Close(ctx context.Context) error { return s.shutdown(ctx, nil) }
+
+// shutdown is Close with the error that ended the session.
+func (s *Session) shutdown(ctx context.Context, cause error) error {
+	caller := enclosing(ctx)
+	s.mu.Lock()
+	if s.closing {
+		inside := s.within(caller)
+		s.mu.Unlock()
+		if inside { // the first Close waits for the caller, or runs it
+			return nil
+		}
+		select {
+		case <-s.closed:
+			return s.closeErr
+		case <-ctx.Done():
+			return fmt.Errorf("session: close: %w", context.Cause(ctx))
+		}
+	}
+	s.closing = true
+	s.mu.Unlock()
+	defer close(s.closed)
+
+	errs := []error{s.quiesce(ctx, caller)}
+	s.cleanup(ctx, cause)
+	errs = append(errs, s.pipeline.Drain(ctx), s.pipeline.Close(ctx))
+	if c, ok := s.cfg.backend.(io.Closer); ok {
+		errs = append(errs, contain(c.Close))
+	}
+	if err := errors.Join(errs...); err != nil {
+		s.closeErr = fmt.Errorf("session: close: %w", err)
+	}
+	return s.closeErr
+}
+
+// quiesce waits until the calls in flight have ended, but for those that the caller is part of, and lets nothing be
+// recorded from then on. When ctx ends before that, the calls are cancelled and not waited for.
+func (s *Session) quiesce(ctx context.Context, caller *request) error {
+	for {
+		r := s.nextLive(caller)
+		if r == nil {
+			return nil
+		}
+		select {
+		case <-r.done:
+		case <-ctx.Done():
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.over = true
+			n := len(s.live)
+			for _, r := range s.live {
+				r.cancel(ErrClosed)
+			}
+			return fmt.Errorf("%d calls were cancelled: %w", n, context.Cause(ctx))
+		}
+	}
+}
+
+// nextLive is a call to wait for. Where there is none, the session is over.
+func (s *Session) nextLive(caller *request) *request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.live {
+		if !r.nests(caller) {
+			return r
+		}
+	}
+	s.over = true
+	return nil
+}
+
+// cleanup fires session_cleanup, also when ctx is done.
+func (s *Session) cleanup(ctx context.Context, cause error) {
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
+	r, err := s.newRequest(ctx)
+	if err != nil { // nested too deep: what matters is that the hooks run
+		r, _ = s.newRequest(context.Background()) //nolint:contextcheck // on purpose
+	}
+	s.mu.Lock()
+	s.live[r.base.RequestID] = r
+	f := stages.CleanupFields{
+		FinalHistory: s.history, Interactions: s.interactions, Generations: s.generations, Usage: s.usage,
+		Duration: time.Since(s.begun), Log: stages.ListOf(s.log...), Err: cause,
+	}
+	s.mu.Unlock()
+	defer s.end(r)
+	if _, err := s.call.cleanup(r, stages.NewCleanup(r.meta(), f)); err != nil {
+		s.cfg.logger.Warn("session_cleanup failed") // the chain has said why
+	}
+}

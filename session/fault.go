@@ -1,0 +1,42 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// failure is what is known about an error.
+func failure(err error, kind stages.FaultKind) stages.Failure {
+	f := stages.Failure{Err: err, Kind: kind, Recoverable: kind == stages.FaultBackend || kind == stages.FaultTool}
+	var p *chain.PanicError
+	if errors.As(err, &p) {
+		f.Recoverable, f.Stack = false, string(p.Stack)
+	}
+	return f
+}
+
+// fault reports an error by error_occurred, once, unless it is a block or the caller's own cancellation.
+func (s *Session) fault(ctx context.Context, r *request, m stages.Meta, f stages.FaultFields) {
+	var v *chain.Violation
+	var p *chain.PanicError
+	if err := f.Failure.Err; errors.As(err, &v) ||
+		errors.Is(ctx.Err(), context.Canceled) && !errors.As(err, &p) || !r.firstFault(err) {
+		return
+	}
+	// Nothing but observers sit in this chain, and what goes wrong in them goes nowhere.
+	_, _ = s.call.fault(context.WithoutCancel(ctx), stages.NewFault(r.after(m), f))
+}
+
+// contain runs f and turns a panic into an error.
+func contain(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &chain.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,198 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// InstructOption sets something about one instruction. A nil InstructOption is skipped.
+type InstructOption interface{ instruct(*instruction) error }
+
+type instructOption func(*instruction) error
+
+func (f instructOption) instruct(i *instruction) error { return f(i) }
+
+func with(f func(*instruction)) InstructOption {
+	return instructOption(func(i *instruction) error {
+		f(i)
+		return nil
+	})
+}
+
+// instruction is what the options of one call make up.
+type instruction struct {
+	name     string
+	fields   stages.CreateFields
+	strategy stages.Strategy
+	options  stages.ModelOptions
+	tools    []stages.Callable
+}
+
+// Require adds what the answer has to fulfil: see Check.
+func Require(requirements ...stages.Requirement) InstructOption {
+	return with(func(i *instruction) { i.fields.Requirements = i.fields.Requirements.Append(requirements...) })
+}
+
+// LoopBudget sets how often the instruction is tried at most, by default DefaultLoopBudget.
+func LoopBudget(n int) InstructOption {
+	return with(func(i *instruction) { i.strategy = RejectionSampling{LoopBudget: n} })
+}
+
+// Tools gives the model tools for this instruction, beside those of the session. One of the same name takes the place of
+// the session's.
+func Tools(tools ...stages.Callable) InstructOption {
+	return instructOption(func(i *instruction) error {
+		var err error
+		i.tools, err = mergeTools(i.tools, tools)
+		return err
+	})
+}
+
+// ModelOptions are put on top of the session's.
+func ModelOptions(o stages.ModelOptions) InstructOption {
+	return with(func(i *instruction) { i.options = i.options.Merge(o) })
+}
+
+// Name names the instruction in logs and for policies.
+func Name(name string) InstructOption { return with(func(i *instruction) { i.name = name }) }
+
+// Prefix is what the answer is to begin with.
+func Prefix(text string) InstructOption {
+	return with(func(i *instruction) { i.fields.Prefix = text })
+}
+
+// Images go with the instruction, for a backend that takes them.
+func Images(images ...stages.Image) InstructOption {
+	return with(func(i *instruction) { i.fields.Images = i.fields.Images.Append(images...) })
+}
+
+// Examples are good answers to learn from.
+func Examples(texts ...string) InstructOption {
+	return with(func(i *instruction) { i.fields.Examples = i.fields.Examples.Append(texts...) })
+}
+
+// Grounding are documents to rely on.
+func Grounding(items ...stages.ContextItem) InstructOption {
+	return with(func(i *instruction) { i.fields.Grounding = i.fields.Grounding.Append(items...) })
+}
+
+// Variable sets a variable of the instruction, which makes its texts templates: see InstructionSpec.
+func Variable(name, value string) InstructOption {
+	return with(func(i *instruction) { i.fields.Variables = i.fields.Variables.With(name, value) })
+}
+
+// Instruct gives the model a task and returns its answer, which is then part of the history. Answers that do not fulfil
+// the requirements are tried again up to the loop budget; when none does, or a link ends the loop, the best one is
+// returned with Success false and no error. A nil error alone therefore says nothing about requirements.
+//
+// The error is a *chain.Violation where a link blocked, a *chain.LinkError where one failed, and otherwise that of the
+// backend, of a check, or of the session; nothing is added to the history then.
+func (s *Session) Instruct(ctx context.Context, description string, opts ...InstructOption) (*Result, error) {
+	i := instruction{strategy: RejectionSampling{LoopBudget: DefaultLoopBudget}, tools: s.cfg.tools}
+	i.fields.Kind, i.fields.Description = stages.KindInstruction, description
+	for _, o := range opts {
+		if o == nil {
+			continue
+		}
+		if err := o.instruct(&i); err != nil {
+			return nil, err
+		}
+	}
+	r, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.end(r)
+	r.base.ComponentKind, r.base.ComponentName = i.fields.Kind, i.name
+	r.tools = stages.ListOf(i.tools...)
+	return s.instruct(r, i)
+}
+
+func (s *Session) instruct(r *request, i instruction) (*Result, error) {
+	action, requirements, err := s.create(r, i.fields)
+	if err != nil {
+		return nil, s.failed(r, stages.FaultFields{
+			Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
+		})
+	}
+	c, err := s.call.component(r, stages.NewComponent(r.meta(), stages.ComponentFields{
+		Kind: action.Kind(), Name: action.Name(), Action: action, History: r.history, Window: s.window(),
+		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
+		ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
+	}))
+	s.executed()
+	if err == nil && !c.HasResult() {
+		err = errors.New("session: a link answered for the component without a result")
+	}
+	if err != nil {
+		return nil, s.failed(r, stages.FaultFields{
+			Failure: failure(err, stages.FaultComponent), Where: "component_execute", History: r.history, Action: action,
+		})
+	}
+	if err := s.commit(r, c); err != nil {
+		return nil, err
+	}
+	res := &Result{
+		Output: c.Result(), Success: c.Success(), Attempts: c.Attempts(), Usage: c.Usage(),
+		RequestID: r.base.RequestID, Duration: time.Since(r.begun),
+	}
+	if !res.Success {
+		r.mu.Lock()
+		res.FailureReason = r.reason
+		r.mu.Unlock()
+	}
+	return res, nil
+}
+
+// failed reports the error of a call and gives it back. A call that failed because the session was closed says so.
+func (s *Session) failed(r *request, f stages.FaultFields) error {
+	err := f.Failure.Err
+	s.fault(r, r, r.base, f)
+	if context.Cause(r) == ErrClosed && !errors.Is(err, ErrClosed) || errors.Is(err, chain.ErrClosed) { //nolint:errorlint // its own cause
+		return errors.Join(ErrClosed, err)
+	}
+	return err
+}
+
+// window is how much of the history a model sees.
+func (s *Session) window() stages.Optional[int] {
+	if s.cfg.historyKind == stages.HistorySingle {
+		return stages.Some(0)
+	}
+	return stages.Optional[int]{}
+}
+
+func (s *Session) executed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.over {
+		s.interactions++
+	}
+}
+
+// commit adds a turn to the history as it is now and tells of it.
+func (s *Session) commit(r *request, c *stages.Component) error {
+	added := c.Added().Append(c.Result().Message())
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	if s.conversation != r.conversation { // it was forgotten meanwhile
+		s.mu.Unlock()
+		return nil
+	}
+	previous := s.history
+	s.history = previous.Append(added.Slice()...)
+	resulting := s.history
+	s.last = stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}
+	s.mu.Unlock()
+	s.changed(r, r, stages.HistoryChangeFields{
+		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
+	})
+	return nil
+}

@@ -1,0 +1,179 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/maillon-go/maillon/stages"
+)
+
+// MaxDepth is how deep calls may nest: a hook that calls the model begins a request of depth 2, a hook of that request
+// one of depth 3, and so on. Deeper ones fail with stages.ErrTooDeep.
+const MaxDepth = stages.DefaultDepth
+
+// request is one call of a session from begin to end, and the context of all that happens in it. Handlers find it by the
+// request id of their payload, which no link can change, so that they work when a link passes on a context of its own.
+type request struct {
+	context.Context
+	base   stages.Meta // what the Metas of all its stages have in common
+	parent *request    // the call in which a hook made this one
+	begun  time.Time
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed at the end
+	serial atomic.Int64  // of correlation ids
+
+	// As they were when the call began.
+	history      stages.History
+	conversation int // see Session.conversation
+	backend      stages.Backend
+	options      stages.ModelOptions
+
+	tools stages.List[stages.Callable]
+
+	mu      sync.Mutex
+	log     []stages.Exchange // generations, oldest first
+	usage   stages.Usage
+	loops   map[string]*loop // being sampled, by correlation id
+	reason  string           // why the last loop failed
+	faulted error            // what was last reported as a fault
+}
+
+type requestKey struct{}
+
+// Value makes the request the innermost value of its own context.
+func (r *request) Value(key any) any {
+	if key == (requestKey{}) {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
+// enclosing is the request that ctx belongs to, or nil.
+func enclosing(ctx context.Context) *request {
+	r, _ := ctx.Value(requestKey{}).(*request)
+	return r
+}
+
+// newID is a random id of 130 bits.
+func newID() string { return rand.Text() }
+
+// begin lets a call into the session. What it returns is the call's context; end must be called with it.
+func (s *Session) begin(ctx context.Context) (*request, error) {
+	r, err := s.newRequest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.closing && !s.within(r.parent) {
+		r.cancel(ErrClosed)
+		return nil, ErrClosed
+	}
+	s.live[r.base.RequestID] = r
+	return r, nil
+}
+
+// newRequest makes a request that is not let in yet.
+func (s *Session) newRequest(ctx context.Context) (*request, error) {
+	s.mu.Lock()
+	r := &request{
+		parent: enclosing(ctx), begun: time.Now(), done: make(chan struct{}),
+		history: s.history, conversation: s.conversation, backend: s.backend, options: s.options,
+	}
+	s.mu.Unlock()
+	r.base = stages.Meta{
+		SessionID: s.id, RequestID: newID(), UserID: s.cfg.user, Labels: s.cfg.labels, Metadata: s.cfg.metadata,
+	}
+	ctx, r.cancel = context.WithCancelCause(ctx)
+	ctx, err := stages.NewContext(ctx, stages.Info{
+		RequestID: r.base.RequestID, Backend: r.backend, History: r.history, Logger: s.cfg.logger,
+		Generate: s.generateFor, Depth: MaxDepth,
+	})
+	if err != nil {
+		r.cancel(err)
+		return nil, fmt.Errorf("session: %w", err)
+	}
+	r.base.ParentRequestID = stages.From(ctx).ParentID()
+	r.Context = ctx
+	return r, nil
+}
+
+// end is for a defer, so that a call that panics or calls Goexit ends too.
+func (s *Session) end(r *request) {
+	s.mu.Lock()
+	delete(s.live, r.base.RequestID)
+	s.mu.Unlock()
+	r.cancel(nil)
+	close(r.done)
+}
+
+// within says that r, or a request that it is nested in, is a live one of this session. s.mu is held.
+func (s *Session) within(r *request) bool {
+	for ; r != nil; r = r.parent {
+		if s.live[r.base.RequestID] == r {
+			return true
+		}
+	}
+	return false
+}
+
+// nests says that inner is r or nested in it.
+func (r *request) nests(inner *request) bool {
+	for ; inner != nil; inner = inner.parent {
+		if inner == r {
+			return true
+		}
+	}
+	return false
+}
+
+// requestOf finds the request that a payload belongs to.
+func (s *Session) requestOf(m stages.Meta) (*request, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r := s.live[m.RequestID]; r != nil {
+		return r, nil
+	}
+	return nil, fmt.Errorf("session: %s of a request that is over", m.CorrelationID)
+}
+
+// meta is the Meta of a new run through a stage, with a correlation id of its own.
+func (r *request) meta() stages.Meta { return r.after(r.base) }
+
+// after is the Meta of a stage within the one that m belongs to.
+func (r *request) after(m stages.Meta) stages.Meta {
+	m.CorrelationID = r.base.RequestID + "." + strconv.FormatInt(r.serial.Add(1), 10)
+	m.Time = time.Now()
+	return m
+}
+
+// record adds a generation to the log.
+func (r *request) record(e stages.Exchange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.log = append(r.log, e)
+	r.usage = r.usage.Add(e.Output.Usage)
+}
+
+func (r *request) generations() (stages.List[stages.Exchange], stages.Usage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return stages.ListOf(r.log...), r.usage
+}
+
+// firstFault says whether err was not reported yet, and remembers it.
+func (r *request) firstFault(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.faulted != nil && errors.Is(err, r.faulted) {
+		return false
+	}
+	r.faulted = err
+	return true
+}

@@ -1,0 +1,203 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// loop is what the handler of the sampling stage needs to know beyond its payload. It finds it by its correlation id.
+type loop struct {
+	component *stages.Component // being executed
+	tools     stages.List[stages.Callable]
+	meta      stages.Meta // of the sampling stage
+
+	// Of the final answer: what precedes it in the history. Guarded by the request's mutex.
+	added []stages.Message
+}
+
+// trySampling runs the sampling stage for a component. An error that the loop ended in is returned after its hooks have
+// seen it.
+func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Component) (*stages.Sampling, *loop, error) {
+	budget, err := loopBudget(c.Strategy())
+	if err != nil {
+		return nil, nil, err
+	}
+	m := r.after(c.Meta())
+	l := &loop{component: c}
+	if c.Strategy() != nil {
+		m.Strategy = c.Strategy().Name()
+	}
+	l.meta = m
+	if c.ToolsEnabled() {
+		l.tools = r.tools
+	}
+	r.enter(m.CorrelationID, l)
+	defer r.leave(m.CorrelationID)
+	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
+		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: c.Requirements(), LoopBudget: budget,
+	}))
+	if err != nil {
+		return nil, nil, err
+	}
+	return out, l, out.Err()
+}
+
+func (r *request) enter(correlation string, l *loop) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.loops == nil {
+		r.loops = map[string]*loop{}
+	}
+	r.loops[correlation] = l
+}
+
+func (r *request) leave(correlation string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.loops, correlation)
+}
+
+func (r *request) loopOf(m stages.Meta) (*loop, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l := r.loops[m.CorrelationID]; l != nil {
+		return l, nil
+	}
+	return nil, fmt.Errorf("session: %s: a loop that is over", m.CorrelationID)
+}
+
+// try is an attempt with what precedes its answer in the history.
+type try struct {
+	stages.Attempt
+	history stages.History
+	added   []stages.Message
+}
+
+// sample is the handler of the sampling stage: rejection sampling. An error that ends the loop is part of the result.
+func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampling, error) {
+	r, err := s.requestOf(p.Meta())
+	if err != nil {
+		return nil, err
+	}
+	l, err := r.loopOf(p.Meta())
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	res := stages.SamplingResult{FinalAction: p.Action(), FinalHistory: p.History()}
+	var tries []try
+	res.Err = contain(func() (err error) {
+		tries, err = s.rejectionSampling(ctx, r, l, p, begun, &res)
+		return err
+	})
+	attempts := make([]stages.Attempt, len(tries))
+	for i, t := range tries {
+		attempts[i] = t.Attempt
+	}
+	res.Attempts, res.Duration = stages.ListOf(attempts...), time.Since(begun)
+	if final, ok := best(tries, res.Success); ok {
+		res.FinalResult, res.FinalAction, res.FinalHistory = final.Result, final.Action, final.history
+		r.mu.Lock()
+		l.added = final.added
+		r.mu.Unlock()
+	}
+	return p.Done(res), nil
+}
+
+// rejectionSampling tries until an answer passes or the budget is used up. What a link blocks between two tries ends the
+// loop too, without an error.
+func (s *Session) rejectionSampling(
+	ctx context.Context, r *request, l *loop, p *stages.Sampling, begun time.Time, res *stages.SamplingResult,
+) (tries []try, err error) {
+	budget := p.LoopBudget()
+	if budget < 1 {
+		return nil, fmt.Errorf("%w: it is %d", ErrLoopBudget, budget)
+	}
+	q := question{p.Action(), p.History()}
+	for n := 1; ; n++ {
+		a, err := s.ask(ctx, r, l, q)
+		res.Usage = res.Usage.Add(a.usage)
+		if err != nil {
+			return tries, err
+		}
+		res.Iterations = n
+		v, err := s.validate(ctx, r.after(p.Meta()), p.Requirements(), stages.Target{
+			Output: a.output, Action: q.action, History: q.history,
+		}, l.component.ModelOptions())
+		if err != nil {
+			return tries, err
+		}
+		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q.history, a.added}
+		tries = append(tries, t)
+		if _, err := s.call.iteration(ctx, stages.NewIteration(r.after(p.Meta()), stages.IterationFields{
+			Number: n, Attempt: t.Attempt, Remaining: budget - n, Elapsed: time.Since(begun),
+		})); err != nil {
+			return tries, stopped(err, res)
+		}
+		switch {
+		case v.AllPassed():
+			res.Success = true
+			return tries, nil
+		case n == budget:
+			res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", n)
+			return tries, nil
+		}
+		rep, err := s.call.repair(ctx, stages.NewRepair(r.after(p.Meta()), s.repair(p, tries)))
+		if err != nil {
+			return tries, stopped(err, res)
+		}
+		q = question{rep.RepairAction(), rep.RepairHistory()}
+		if q.action == nil {
+			return tries, errors.New("session: sampling_repair left no action")
+		}
+	}
+}
+
+// stopped ends a loop: a block is the reason why it failed, anything else its error.
+func stopped(err error, res *stages.SamplingResult) error {
+	var v *chain.Violation
+	if errors.As(err, &v) {
+		res.FailureReason = v.Error()
+		return nil
+	}
+	return err
+}
+
+// repair asks the same again.
+func (s *Session) repair(p *stages.Sampling, tries []try) stages.RepairFields {
+	failed, past := tries[len(tries)-1], make([]stages.Attempt, len(tries)-1)
+	for i := range past {
+		past[i] = tries[i].Attempt
+	}
+	return stages.RepairFields{
+		Kind: stages.RepairIdentity, Failed: failed.Attempt, Number: len(tries), Past: stages.ListOf(past...),
+		History:       failed.history,
+		FailedHistory: failed.history.Append(failed.added...).Append(failed.Result.Message()),
+		RepairAction:  p.Action(), RepairHistory: p.History(),
+	}
+}
+
+// best is the try to return: the one that passed, else the latest of those that fulfil most requirements.
+func best(tries []try, success bool) (final try, ok bool) {
+	most := -1
+	for i, t := range tries {
+		n := 0
+		for _, f := range t.Findings.All() {
+			if f.Verdict.Passed() {
+				n++
+			}
+		}
+		if success {
+			n = i // the last one
+		}
+		if n >= most {
+			most, final, ok = n, t, true
+		}
+	}
+	return final, ok
+}

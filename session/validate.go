@@ -1,0 +1,119 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// maxChecks is how many checks of one validation run at a time.
+var maxChecks = max(4, runtime.GOMAXPROCS(0))
+
+// Report is what a validation found.
+type Report struct {
+	Passed    bool                        // every requirement is fulfilled
+	Findings  stages.List[stages.Finding] // one for each requirement, in their order
+	RequestID string
+	Duration  time.Duration
+}
+
+// Validate checks the session's last answer. Its checks run concurrently; an error of one of them, which is not the same
+// as a requirement that is not fulfilled, fails the validation. ErrNoOutput means that there is no answer yet.
+func (s *Session) Validate(ctx context.Context, requirements ...stages.Requirement) (*Report, error) {
+	r, err := s.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.end(r)
+	s.mu.Lock()
+	target := s.last
+	s.mu.Unlock()
+	if target.Action == nil {
+		return nil, ErrNoOutput
+	}
+	r.base.ComponentKind, r.base.ComponentName = target.Action.Kind(), target.Action.Name()
+	v, err := s.validate(r, r.meta(), stages.ListOf(requirements...), target, r.options)
+	if err != nil {
+		return nil, s.failed(r, stages.FaultFields{
+			Failure: failure(err, stages.FaultValidation), Where: "validation", History: target.History, Action: target.Action,
+		})
+	}
+	return &Report{
+		Passed: v.AllPassed(), Findings: v.Results(), RequestID: r.base.RequestID, Duration: time.Since(r.begun),
+	}, nil
+}
+
+// validate runs the validation stage. An error that the stage ended in is returned after its hooks have seen it.
+func (s *Session) validate(
+	ctx context.Context, m stages.Meta, requirements stages.List[stages.Requirement], t stages.Target, o stages.ModelOptions,
+) (*stages.Validation, error) {
+	v, err := s.call.validation(ctx, stages.NewValidation(m, stages.ValidationFields{
+		Requirements: requirements, Target: t, ModelOptions: o, Kind: stages.ValidateInGo,
+	}))
+	if err != nil {
+		return nil, err
+	}
+	return v, v.Err()
+}
+
+// check is the handler of the validation stage. Its error is part of the result.
+func (s *Session) check(ctx context.Context, v *stages.Validation) (*stages.Validation, error) {
+	r, err := s.requestOf(v.Meta())
+	if err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	findings, err := runChecks(ctx, v.Requirements(), v.Target())
+	if err != nil {
+		s.fault(ctx, r, v.Meta(), stages.FaultFields{
+			Failure: failure(err, stages.FaultValidation), Where: "validation", History: v.History(), Action: v.Target().Action,
+		})
+	}
+	return v.Done(stages.ValidationResult{Results: findings, Duration: time.Since(begun), Err: err}), nil
+}
+
+// runChecks checks concurrently. The first error cancels the other checks and what they find is left out.
+func runChecks(
+	ctx context.Context, requirements stages.List[stages.Requirement], t stages.Target,
+) (stages.List[stages.Finding], error) {
+	findings := make([]stages.Finding, requirements.Len())
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(maxChecks)
+	exited := make([]bool, len(findings))
+	for i, q := range requirements.All() {
+		findings[i].Requirement = q
+		if q.Check == nil {
+			return stages.List[stages.Finding]{}, fmt.Errorf("%w: %s", ErrNoCheck, q)
+		}
+	}
+	for i, q := range requirements.All() {
+		g.Go(func() error {
+			exited[i] = true // unless it returns
+			err := contain(func() (err error) {
+				findings[i].Verdict, err = q.Check(ctx, t)
+				return err
+			})
+			exited[i] = false
+			if err != nil {
+				return fmt.Errorf("session: check of %q: %w", q, err)
+			}
+			return nil
+		})
+	}
+	err := g.Wait()
+	for i, f := range findings {
+		if err == nil && exited[i] {
+			err = fmt.Errorf("session: check of %q: %w", f.Requirement, chain.ErrGoexit)
+		}
+	}
+	if err != nil {
+		return stages.List[stages.Finding]{}, err
+	}
+	return stages.ListOf(findings...), nil
+}
