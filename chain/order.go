@@ -29,6 +29,7 @@ func arrange[P any](nodes []*node[P], fresh func(*node[P]) bool) (order []*node[
 		}
 	}
 	g.pull()
+	g.refuse()
 	order = g.sort()
 	return order, g.notes, g.err
 }
@@ -93,7 +94,7 @@ func (g *constraints[P]) pull() {
 	}
 }
 
-// sort takes, again and again, the first in place of the links of the current rank that wait for nobody.
+// sort takes, again and again, the first in place of the links of the first rank left that wait for nobody.
 func (g *constraints[P]) sort() []*node[P] {
 	if !g.some {
 		return g.nodes
@@ -102,9 +103,10 @@ func (g *constraints[P]) sort() []*node[P] {
 	placed := make([]bool, len(g.nodes))
 	blocked := func(j int) bool { return !placed[j] }
 	for len(out) < len(g.nodes) {
-		pick, first := -1, slices.Index(placed, false)
-		for i := first; i < len(g.nodes) && g.nodes[i].rank() == g.nodes[first].rank(); i++ {
-			if !placed[i] && !slices.ContainsFunc(g.waits[i], blocked) && (pick < 0 || g.place[i] < g.place[pick]) {
+		pick := -1
+		rank := g.nodes[slices.Index(placed, false)].rank()
+		for i, n := range g.nodes {
+			if !placed[i] && n.rank() == rank && !slices.ContainsFunc(g.waits[i], blocked) && (pick < 0 || g.place[i] < g.place[pick]) {
 				pick = i
 			}
 		}
@@ -117,22 +119,45 @@ func (g *constraints[P]) sort() []*node[P] {
 	return out
 }
 
-// cycle finds links that wait for each other and lets one of them go.
+// cycle finds links that wait for each other, and for nobody else, and lets one of them go.
 func (g *constraints[P]) cycle(placed []bool) int {
-	i := slices.Index(placed, false)
-	seen := make([]bool, len(placed))
-	for !seen[i] { // follow who waits for whom until somebody comes twice
-		seen[i] = true
-		i = g.waits[i][slices.IndexFunc(g.waits[i], func(j int) bool { return !placed[j] })]
-	}
-	j := g.waits[i][slices.IndexFunc(g.waits[i], func(j int) bool { return !placed[j] })]
-	members := seen // of the cycle or the path to it: enough to know whether a fresh link is among them
-	for k := range members {
-		if members[k] && !placed[k] && g.fresh(g.nodes[k]) {
-			g.broken(k, k, "%q and %q wait for each other", g.nodes[i].name, g.nodes[j].name)
+	for i := range g.nodes {
+		if placed[i] || slices.ContainsFunc(g.waits[i], func(j int) bool { return !placed[j] && !g.waitsFor(j, i) }) {
+			continue
+		}
+		if j := slices.IndexFunc(g.waits[i], func(j int) bool { return !placed[j] }); j >= 0 {
+			g.broken(i, g.waits[i][j], "%q and %q wait for each other", g.nodes[i].name, g.nodes[g.waits[i][j]].name)
 			return i
 		}
 	}
-	g.broken(i, j, "%q and %q wait for each other", g.nodes[i].name, g.nodes[j].name)
-	return i
+	return slices.Index(placed, false) // not reached: some cycle is the first
+}
+
+// refuse finds the fresh links that wait for themselves.
+func (g *constraints[P]) refuse() {
+	for i, n := range g.nodes {
+		if g.fresh(n) && g.waitsFor(i, i) {
+			j := g.waits[i][slices.IndexFunc(g.waits[i], func(j int) bool { return g.waitsFor(j, i) })]
+			g.broken(i, j, "%q and %q wait for each other", n.name, g.nodes[j].name)
+		}
+	}
+}
+
+// waitsFor says whether i comes after j, directly or over others.
+func (g *constraints[P]) waitsFor(i, j int) bool {
+	seen := make([]bool, len(g.nodes))
+	var search func(i int) bool
+	search = func(i int) bool {
+		return slices.ContainsFunc(g.waits[i], func(k int) bool {
+			if k == j {
+				return true
+			}
+			if seen[k] {
+				return false
+			}
+			seen[k] = true
+			return search(k)
+		})
+	}
+	return search(i)
 }

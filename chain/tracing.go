@@ -33,6 +33,7 @@ func (pl *plan[P]) linkEnd(ctx context.Context, n *node[P], err error) {
 // tracerFailed is deferred around every call of the tracer.
 func (pl *plan[P]) tracerFailed() {
 	if v := recover(); v != nil {
+		defer func() { _ = recover() }() // in the log, or in the value's own methods
 		pl.c.log.Error("the tracer panicked", zap.String("chain", pl.c.name), zap.Any("panic", v))
 	}
 }
