@@ -20,17 +20,17 @@ func TestExplain(t *testing.T) {
 	_, _ = s.Then(nop)(bg, &payload{})
 	want := strings.TrimLeft(`
 chain t
-  #   ring     link             kind     mode             prio  on failure  timeout  breaker  notes
-  1   outer    process/span     around   sequential       50    fail        -        closed   can skip the hooks
-  2   outer    process/try      around   audit            50    ignore      -        closed   shadow
-  3   in       process/limit    before   sequential       10    fail        2s       closed
-  4   in       process/asks     before   sequential       50    fail        -        closed   always asks its breaker
-  5   in       process/audit    before   audit            50    ignore      -        closed
-  6   in       process/off      before   disabled         50    ignore      -        closed
-  7   inner    process/cache    around   sequential       50    ignore      -        closed
-  8   out      process/redact   after    sequential       50    fail        -        closed
-  9   out      session/mine     after    sequential       50    fail        -        open
-  10  observe  process/log      observe  fire_and_forget  50    ignore      -        closed
+  #   ring     link            kind     mode             prio  on failure  timeout  breaker  notes
+  1   outer    process/span    around   sequential       50    fail        -        closed   can skip the hooks
+  2   outer    process/try     around   audit            50    ignore      -        closed   shadow
+  3   in       process/limit   before   sequential       10    fail        2s       closed
+  4   in       process/asks    before   sequential       50    fail        -        closed   always asks its breaker
+  5   in       process/audit   before   audit            50    ignore      -        closed
+  6   in       process/off     before   disabled         50    ignore      -        closed
+  7   inner    process/cache   around   sequential       50    ignore      -        closed
+  8   out      process/redact  after    sequential       50    fail        -        closed
+  9   out      session/mine    after    sequential       50    fail        -        open
+  10  observe  process/log     observe  fire_and_forget  50    ignore      -        closed
   note: "redact" is ordered against "nobody", which is not there: no effect
 `, "\n")
 	plan := s.Explain()
