@@ -148,6 +148,7 @@ func TestBreakerRecovers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var changes []string
 				st := twoStrikes()
+				st.Timeout = 0 // by default a minute
 				st.OnStateChange = func(name string, from, to gobreaker.State) {
 					changes = append(changes, from.String()+">"+to.String())
 				}
@@ -183,6 +184,23 @@ func TestBreakerRecovers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a probe returns after it gave up its place counts for nothing.
+func TestBreakerIgnoresALateProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := middleware.Breaker(twoStrikes())
+		for range 2 {
+			_ = b(t.Context(), returning(errBackend))
+		}
+		time.Sleep(time.Minute + 1) // fake
+		if err := b(t.Context(), late(time.Hour, errBackend)); err != errBackend {
+			t.Fatalf("got %v", err)
+		}
+		if err := b(t.Context(), returning(nil)); err != nil {
+			t.Errorf("the next probe: %v", err)
+		}
+	})
 }
 
 // One value is one breaker, for chains of any payload.

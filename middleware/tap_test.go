@@ -104,6 +104,17 @@ func TestTapDrops(t *testing.T) {
 	}
 }
 
+func TestTapOnAClosedDispatcher(t *testing.T) {
+	d := chain.NewDispatcher(chain.DispatcherConfig{})
+	if err := d.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	tap := middleware.Tap(func(context.Context, error) { t.Error("ran") }, middleware.TapOn(d), middleware.TapLogger(nil))
+	if err := tap(t.Context(), returning(errBackend)); err != errBackend {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTapRefuses(t *testing.T) {
 	refuses(t, middleware.Tap(nil), "middleware: Tap: nil function")
 }

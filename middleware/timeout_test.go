@@ -107,6 +107,17 @@ func TestTimeoutNested(t *testing.T) {
 	}
 }
 
+func TestTimeoutReleasesItsTimer(t *testing.T) {
+	var bounded context.Context
+	_ = middleware.Timeout(time.Minute)(t.Context(), func(ctx context.Context) error {
+		bounded = ctx
+		return nil
+	})
+	if err := bounded.Err(); err != context.Canceled {
+		t.Errorf("after the call the context is %v", err)
+	}
+}
+
 func TestTimeoutIsANetworkTimeout(t *testing.T) {
 	var timeout interface{ Timeout() bool }
 	if !errors.As(&middleware.TimeoutError{After: time.Second}, &timeout) || !timeout.Timeout() {

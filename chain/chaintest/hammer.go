@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ const (
 // blow is one call under the hammer, known to next by its context.
 type blow struct {
 	fate  fate
+	most  int64 // calls of next, before it is taken for a runaway
 	nexts atomic.Int64
 }
 
@@ -43,7 +45,9 @@ func struck[P any](ctx context.Context, p P) (zero P, _ error) {
 	if !ok {
 		return p, nil // the link detached its context
 	}
-	b.nexts.Add(1)
+	if b.nexts.Add(1) > b.most {
+		runtime.Goexit()
+	}
 	switch b.fate {
 	case fail:
 		return zero, errBackend
@@ -112,7 +116,7 @@ func (s *subject[P]) hammer() (bad list) {
 
 // strike is one call. It reports whether its goroutine can go on.
 func (s *subject[P]) strike(ctx context.Context, h chain.Handler[P], p P, random *rand.Rand, complain func(string)) bool {
-	b := &blow{fate: fate(random.IntN(int(fates)))}
+	b := &blow{fate: fate(random.IntN(int(fates))), most: int64(s.maxNext) + runaway}
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, blowKey{}, b))
 	defer cancel()
 	switch b.fate {

@@ -14,7 +14,7 @@ import (
 // How long Price measures.
 const (
 	priceTime   = time.Second
-	priceRounds = 9
+	priceRounds = 25
 )
 
 // Bill is what a chain costs.
@@ -29,7 +29,7 @@ type Bill struct {
 // Cost is one line of a Bill.
 type Cost struct {
 	Name   string
-	Nanos  float64 // per call; a difference of medians, so small ones may be negative by noise
+	Nanos  float64 // per call; a difference of two measurements, so that noise can make a small one negative
 	Allocs float64 // per call, in the whole process, so background work counts
 }
 
@@ -41,7 +41,7 @@ func (c Cost) Share(latency time.Duration) float64 {
 	return 100 * c.Nanos / float64(latency.Nanoseconds())
 }
 
-// Price measures what each link adds to a call through a chain of all links before it, in about a second however many
+// Price measures what each link adds to a call through a chain of all links before it, in one to two seconds however many
 // there are. Use a handler and a payload that cost little and that the links let through; latency is that of the backend
 // that the handler stands for. The links must not fail; a chain of theirs is made here, without logger. Every link is
 // called many times: give a Retry or a rate limiter a handler that does not make it wait.
@@ -85,7 +85,7 @@ func Price[P any](latency time.Duration, h chain.Handler[P], payload P, links ..
 	return bill, nil
 }
 
-// measure times each call in turns, so that a busy machine hits all alike, and returns the medians.
+// measure times each call in turns and returns the best round of each: what disturbs a round only ever makes it slower.
 func measure(calls []func() error) (nanos, allocs []float64, err error) {
 	slot := priceTime / time.Duration(priceRounds*len(calls))
 	ns, as := make([][]float64, len(calls)), make([][]float64, len(calls))
@@ -116,7 +116,7 @@ func measure(calls []func() error) (nanos, allocs []float64, err error) {
 		}
 	}
 	for i := range calls {
-		nanos, allocs = append(nanos, median(ns[i])), append(allocs, median(as[i]))
+		nanos, allocs = append(nanos, slices.Min(ns[i])), append(allocs, slices.Min(as[i]))
 	}
 	return nanos, allocs, nil
 }
@@ -134,11 +134,6 @@ func fill(slot time.Duration, call func() error) (n int, err error) {
 			return n * 2, nil
 		}
 	}
-}
-
-func median(values []float64) float64 {
-	slices.Sort(values)
-	return values[len(values)/2]
 }
 
 // String is a table with a line per link. Without a latency it has no shares.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"runtime"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/goleak"
@@ -85,6 +87,20 @@ func (s *subject[P]) around(next chain.Handler[P]) chain.Handler[P] {
 	}
 }
 
+// runaway is how many calls of next beyond MaxNext a link may make before its call is ended, so that a link that never stops does not hold up the suite.
+const runaway = 100
+
+// leashed is around, for one call.
+func (s *subject[P]) leashed(next chain.Handler[P]) chain.Handler[P] {
+	var calls atomic.Int64
+	return s.around(func(ctx context.Context, p P) (P, error) {
+		if calls.Add(1) > int64(s.maxNext)+runaway {
+			runtime.Goexit()
+		}
+		return next(ctx, p)
+	})
+}
+
 // result is how a call ended.
 type result[P any] struct {
 	out      P
@@ -142,7 +158,7 @@ func wait[T any](ch <-chan T, patience time.Duration) (v T, ok bool) {
 func (s *subject[P]) call(ctx context.Context, p P, next chain.Handler[P]) result[P] {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, ok := wait(call(ctx, s.around(next), p), s.patience)
+	r, ok := wait(call(ctx, s.leashed(next), p), s.patience)
 	r.hung = !ok
 	return r
 }
