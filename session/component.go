@@ -2,14 +2,15 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/maillon-go/maillon/stages"
 )
 
-// make is the handler of the create stage.
-func (s *Session) make(_ context.Context, c *stages.Create) (*stages.Create, error) {
+// build is the handler of the create stage.
+func (s *Session) build(_ context.Context, c *stages.Create) (*stages.Create, error) {
 	if c.TemplateID() != "" {
 		return nil, fmt.Errorf("%w: there is no template %q", ErrOption, c.TemplateID())
 	}
@@ -35,7 +36,7 @@ func (s *Session) create(r *request, f stages.CreateFields) (stages.Action, stag
 	}
 	switch a := c.Component().(type) {
 	case nil:
-		return nil, stages.List[stages.Requirement]{}, fmt.Errorf("session: the create stage left no component")
+		return nil, stages.List[stages.Requirement]{}, errors.New("session: component_post_create left no component")
 	case *Instruction: // perhaps one that a link has put in the place of the first
 		return a, a.Spec().Requirements, nil
 	default:
@@ -49,6 +50,7 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 	if err != nil {
 		return nil, err
 	}
+	s.executing(r)
 	begun := time.Now()
 	var res stages.ComponentResult
 	err = contain(func() error {
@@ -76,4 +78,14 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 	res.Log, res.Usage = r.generations()
 	res.Latency = time.Since(begun)
 	return c.Done(res), nil
+}
+
+// executing counts a component, once however often a link runs it.
+func (s *Session) executing(r *request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !r.executed && !s.over {
+		r.executed = true
+		s.interactions++
+	}
 }

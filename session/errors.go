@@ -11,7 +11,7 @@ var (
 	ErrClosed = errors.New("session: closed")
 	// ErrNoOutput means that there is no answer yet to validate.
 	ErrNoOutput = errors.New("session: nothing was generated yet")
-	// ErrNoCheck means that a requirement has no function to check it with.
+	// ErrNoCheck means that a requirement has no function to check it with when validation_pre_check has passed.
 	ErrNoCheck = errors.New("session: requirement without a check")
 	// ErrLoopBudget means a loop budget below 1.
 	ErrLoopBudget = errors.New("session: the loop budget must be at least 1")

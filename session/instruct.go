@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/maillon-go/maillon/chain"
@@ -107,7 +108,7 @@ func (s *Session) Instruct(ctx context.Context, description string, opts ...Inst
 		return nil, err
 	}
 	defer s.end(r)
-	r.base.ComponentKind, r.base.ComponentName = i.fields.Kind, i.name
+	r.base.ComponentKind, r.base.ComponentName, r.base.Strategy = i.fields.Kind, i.name, i.strategy.Name()
 	r.tools = stages.ListOf(i.tools...)
 	return s.instruct(r, i)
 }
@@ -124,7 +125,6 @@ func (s *Session) instruct(r *request, i instruction) (*Result, error) {
 		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
 		ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
 	}))
-	s.executed()
 	if err == nil && !c.HasResult() {
 		err = errors.New("session: a link answered for the component without a result")
 	}
@@ -153,7 +153,7 @@ func (s *Session) failed(r *request, f stages.FaultFields) error {
 	err := f.Failure.Err
 	s.fault(r, r, r.base, f)
 	if context.Cause(r) == ErrClosed && !errors.Is(err, ErrClosed) || errors.Is(err, chain.ErrClosed) { //nolint:errorlint // its own cause
-		return errors.Join(ErrClosed, err)
+		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err
 }
@@ -164,14 +164,6 @@ func (s *Session) window() stages.Optional[int] {
 		return stages.Some(0)
 	}
 	return stages.Optional[int]{}
-}
-
-func (s *Session) executed() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.over {
-		s.interactions++
-	}
 }
 
 // commit adds a turn to the history as it is now and tells of it.

@@ -53,7 +53,7 @@ func configure(opts []Option) (config, error) {
 			return c, err
 		}
 	}
-	if c.backend == nil {
+	if f, ok := c.backend.(BackendFunc); c.backend == nil || ok && f == nil {
 		return c, ErrNoBackend
 	}
 	if c.pipeline == nil {

@@ -34,7 +34,8 @@ type request struct {
 	backend      stages.Backend
 	options      stages.ModelOptions
 
-	tools stages.List[stages.Callable]
+	tools    stages.List[stages.Callable] // that the model may be given
+	executed bool                         // guarded by the session's mutex
 
 	mu      sync.Mutex
 	log     []stages.Exchange // generations, oldest first

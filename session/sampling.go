@@ -29,6 +29,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	}
 	m := r.after(c.Meta())
 	l := &loop{component: c}
+	m.Strategy = ""
 	if c.Strategy() != nil {
 		m.Strategy = c.Strategy().Name()
 	}
@@ -120,6 +121,9 @@ func (s *Session) rejectionSampling(
 	}
 	q := question{p.Action(), p.History()}
 	for n := 1; ; n++ {
+		if ctx.Err() != nil {
+			return tries, context.Cause(ctx)
+		}
 		a, err := s.ask(ctx, r, l, q)
 		res.Usage = res.Usage.Add(a.usage)
 		if err != nil {

@@ -94,7 +94,7 @@ func (s *Session) bind() {
 		session:    p.Session.Then(s.start),
 		reset:      p.Reset.Then(s.forget),
 		cleanup:    p.Cleanup.Then(stages.Unchanged[*stages.Cleanup]),
-		create:     p.Create.Then(s.make),
+		create:     p.Create.Then(s.build),
 		component:  p.Component.Then(s.execute),
 		generation: p.Generation.Then(s.generate),
 		validation: p.Validation.Then(s.check),
