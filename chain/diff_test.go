@@ -181,9 +181,7 @@ const (
 
 // decodeHistory makes a history of any bytes: three for the link and its rules, then two for each call.
 func decodeHistory(data []byte) (h diffHistory) {
-	if len(data) < diffHeader {
-		data = append(slices.Clone(data), make([]byte, diffHeader)...)
-	}
+	data = slices.Concat(data, make([]byte, max(0, diffHeader-len(data))))
 	h.kind = diffKinds[int(data[0])%len(diffKinds)]
 	h.st = gobreaker.Settings{MaxRequests: uint32(data[1] % 4), Timeout: diffOpen}
 	switch data[1] / 4 % 4 {
