@@ -23,6 +23,9 @@ type loop struct {
 // trySampling runs the sampling stage for a component. An error that the loop ended in is returned after its hooks have
 // seen it.
 func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Component) (*stages.Sampling, *loop, error) {
+	if c.Action() == nil {
+		return nil, nil, errors.New("session: component_pre_execute left no action")
+	}
 	budget, err := loopBudget(c.Strategy())
 	if err != nil {
 		return nil, nil, err
