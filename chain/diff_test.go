@@ -281,6 +281,7 @@ func (h diffHistory) run(tally *diffTally) string {
 	})
 	g := c.snap.Load().nodes[0].g
 	cb := gobreaker.NewTwoStepCircuitBreaker[*payload](h.plain(&plain))
+	defer time.Sleep(time.Minute) // for runs that were left behind
 	for i, o := range h.ops {
 		time.Sleep(o.wait)
 		if h.kind.idle && o.res == diffForeign {
