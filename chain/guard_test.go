@@ -260,6 +260,31 @@ func TestSlowBackendIsNoHungProbe(t *testing.T) {
 	})
 }
 
+func TestResultOfAnExcludedProbeIsNotHeardAgain(t *testing.T) {
+	// behaviour 24: the bound of a probe inside next excludes it; what it returns later is not booked for the second time
+	synctest.Test(t, func(t *testing.T) {
+		own := true
+		c := newChain(t, Around("x", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+			if own {
+				return nil, errOwn
+			}
+			return next(ctx, p)
+		})))
+		h := c.Then(func(_ context.Context, p *payload) (*payload, error) { time.Sleep(time.Hour); return p, nil })
+		for range 6 {
+			_, _ = h(bg, &payload{})
+		}
+		own = false
+		time.Sleep(time.Minute + 1)
+		_, err := h(bg, &payload{})
+		must(t, err)
+		g := guardOf(t, c, "x")
+		eq(t, "state", g.State(), gobreaker.StateHalfOpen)
+		eq(t, "successes on record", g.cb.Counts().TotalSuccesses, 0)
+		eq(t, "exclusions on record", g.cb.Counts().TotalExclusions, 1)
+	})
+}
+
 func TestFailuresInFlightWhenTheLinkArmed(t *testing.T) {
 	// behaviour 24: what began before the first failure is booked too
 	synctest.Test(t, func(t *testing.T) {
