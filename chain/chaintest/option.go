@@ -3,7 +3,7 @@ package chaintest
 import "time"
 
 // DefaultPatience is how long Run waits for a link before it says that it hangs.
-const DefaultPatience = 2 * time.Second
+const DefaultPatience = 5 * time.Second
 
 // Option sets something about a Run. A nil Option is skipped.
 type Option interface{ apply(*config) }
