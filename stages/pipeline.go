@@ -136,8 +136,8 @@ type anyChain interface {
 }
 
 // chains are all of them, in the order of HookPoints.
-func (p *Pipeline) chains() []anyChain {
-	return []anyChain{
+func (p *Pipeline) chains() [17]anyChain {
+	return [...]anyChain{
 		p.Session, p.Reset, p.Cleanup, p.Create, p.Component, p.Generation, p.Chunk, p.Stream, p.Validation, p.Sampling,
 		p.Iteration, p.Repair, p.Tool, p.AdapterLoad, p.AdapterUnload, p.HistoryChange, p.Fault,
 	}
