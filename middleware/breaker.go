@@ -14,20 +14,15 @@ import (
 )
 
 // Breaker puts one gobreaker circuit breaker around what it wraps, the classic use: after enough failures (by default
-// six in a row) calls fail at once, with an error for which Rejected is true, until the breaker's Timeout (by default a
-// minute) is over and MaxRequests probes have succeeded. It protects a backend; the guard that every link of a chain has
-// protects the call from the link.
+// six in a row) calls fail at once, until the breaker's Timeout (by default a minute) is over and MaxRequests probes have
+// succeeded. Rejected is true for the error of such a call, and the guard of the link does not count it. A Breaker
+// protects a backend; the guard that every link of a chain has protects the call from the link.
 //
 // Not counted are blocks (*chain.Violation) and errors that come back while the context is done, since they say nothing
 // about the backend; but where it was a Timeout around the Breaker that ended the context, they are failures.
 // IsSuccessful and IsExcluded are asked about all other errors, outside the breaker's lock. A panic and a
 // runtime.Goexit are failures. A probe that takes longer than the breaker's Timeout gives up its place to another one
 // and is not counted, so that one hung call does not keep the breaker half-open for ever.
-//
-// To the guard of its link a rejection is a failure of the link, and six in a row would open the guard too, for a minute.
-// Register it so that only this breaker's settings count:
-//
-//	c.Intercept("breaker", middleware.Breaker(st), chain.Breaker(gobreaker.Settings{IsExcluded: middleware.Rejected}))
 //
 // Each call of Breaker makes a breaker of its own. OnStateChange tells of its state; it and ReadyToTrip run under the
 // breaker's lock and must not call through it.

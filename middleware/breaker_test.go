@@ -223,13 +223,13 @@ func TestBreakerShared(t *testing.T) {
 	}
 }
 
-// Registered as its documentation says, the link's guard does not outlast the breaker.
+// The guard of the link does not take rejections for failures of the link, and so does not outlast the breaker.
 func TestBreakerBehindItsGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := twoStrikes()
 		st.Timeout = time.Second
 		c := chain.New[*payload]("c")
-		if _, err := c.Use(c.Intercept("breaker", middleware.Breaker(st), chain.Breaker(gobreaker.Settings{IsExcluded: middleware.Rejected}))); err != nil {
+		if _, err := c.Use(c.Intercept("breaker", middleware.Breaker(st))); err != nil {
 			t.Fatal(err)
 		}
 		call := c.Then(chaintest.Hook[*payload](chaintest.First(2, chaintest.Error(errBackend))))

@@ -4,8 +4,7 @@
 // be shared by several chains: a shared Breaker then counts for all of them.
 //
 //	get, err := chain.Wrap("weather", client.Get).
-//		Intercept("breaker", middleware.Breaker(gobreaker.Settings{Name: "weather"}),
-//			chain.Breaker(gobreaker.Settings{IsExcluded: middleware.Rejected})).
+//		Intercept("breaker", middleware.Breaker(gobreaker.Settings{Name: "weather"})).
 //		Intercept("retry", middleware.Retry(3)).
 //		Intercept("timeout", middleware.Timeout(2*time.Second)).
 //		Func()

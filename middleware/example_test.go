@@ -35,8 +35,7 @@ func wrap[Req, Resp any](f func(context.Context, Req) (Resp, error), i chain.Int
 
 func Example() {
 	get, err := chain.Wrap("weather", weather(2)).
-		Intercept("breaker", middleware.Breaker(gobreaker.Settings{Name: "weather"}),
-			chain.Breaker(gobreaker.Settings{IsExcluded: middleware.Rejected})).
+		Intercept("breaker", middleware.Breaker(gobreaker.Settings{Name: "weather"})).
 		Intercept("retry", middleware.Retry(3, middleware.RetryBase(time.Millisecond))).
 		Intercept("timeout", middleware.Timeout(2*time.Second)).
 		Func()
