@@ -76,7 +76,9 @@ func (b *bound[P]) forgetUnused(pl *plan[P]) {
 	}
 }
 
-// nextOf is next as an Around sees it.
+// nextOf is next as an Around sees it. Inlined into its caller it would lose the inlining of what it calls.
+//
+//go:noinline
 func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 	slot, isWord := in.slot, b.c.id.word
 	return func(ctx context.Context, p P) (P, error) {
