@@ -49,6 +49,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func (s stageOf[S, F, R]) testAllocs(t *testing.T) {
+	t.Helper()
 	p := NewPipeline(PipelineConfig{})
 	scope, err := p.Scope()
 	if err != nil {

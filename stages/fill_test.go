@@ -54,8 +54,8 @@ func (f *filler) fill(v reflect.Value) {
 	if !v.CanSet() { // an unexported field
 		v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem()
 	}
-	if make := special[v.Type()]; make != nil {
-		v.Set(reflect.ValueOf(make(f)))
+	if build := special[v.Type()]; build != nil {
+		v.Set(reflect.ValueOf(build(f)))
 		return
 	}
 	switch v.Kind() {

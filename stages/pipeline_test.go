@@ -218,6 +218,7 @@ func TestWithTracer(t *testing.T) {
 }
 
 func (s stageOf[S, F, R]) testTracer(t *testing.T) {
+	t.Helper()
 	early, late := &tracer{}, &tracer{}
 	p := NewPipeline(PipelineConfig{Tracer: early})
 	c := s.chain(p)

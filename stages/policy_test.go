@@ -117,7 +117,7 @@ func (s stageOf[S, F, R]) changes(result bool) (example *S, out []change[S]) {
 	}
 	other := filled[Meta](f)
 	out = append(out, change[S]{"meta", build(other, fields, res)})
-	each := func(v reflect.Value, make func() *S) {
+	each := func(v reflect.Value, proposal func() *S) {
 		for i := range v.NumField() {
 			name := snake(v.Type().Field(i).Name)
 			old := reflect.New(v.Field(i).Type()).Elem()
@@ -126,13 +126,13 @@ func (s stageOf[S, F, R]) changes(result bool) (example *S, out []change[S]) {
 				for j := range v.Field(i).NumField() {
 					inner := v.Field(i).Field(j)
 					refill(f, inner)
-					out = append(out, change[S]{outputFields[v.Field(i).Type().Field(j).Name], make()})
+					out = append(out, change[S]{outputFields[v.Field(i).Type().Field(j).Name], proposal()})
 					v.Field(i).Set(old)
 				}
 				continue
 			}
 			refill(f, v.Field(i))
-			out = append(out, change[S]{name, make()})
+			out = append(out, change[S]{name, proposal()})
 			v.Field(i).Set(old)
 		}
 	}
@@ -159,7 +159,7 @@ func refill(f *filler, v reflect.Value) {
 }
 
 // run sends a payload through a chain with one link at the hook point, and returns what comes out and what was logged.
-func (s stageOf[S, F, R]) run(t *testing.T, h HookPoint, in, result *S, link func(context.Context, *S) (*S, error)) (*S, error, []observer.LoggedEntry) {
+func (s stageOf[S, F, R]) run(t *testing.T, h HookPoint, in, result *S, link func(context.Context, *S) (*S, error)) (*S, []observer.LoggedEntry, error) {
 	t.Helper()
 	core, logs := observer.New(zapcore.DebugLevel)
 	c := s.chain(NewPipeline(PipelineConfig{Logger: zap.New(core)}))
@@ -176,12 +176,13 @@ func (s stageOf[S, F, R]) run(t *testing.T, h HookPoint, in, result *S, link fun
 		return result, nil
 	})(t.Context(), in)
 	if h.Position == chain.KindBefore {
-		return got, err, logs.All()
+		return got, logs.All(), err
 	}
-	return out, err, logs.All()
+	return out, logs.All(), err
 }
 
 func (s stageOf[S, F, R]) testRewrites(t *testing.T, h HookPoint) {
+	t.Helper()
 	result := h.Position == chain.KindAfter && s.done != nil
 	example, changes := s.changes(result)
 	names := map[string]bool{}
@@ -191,7 +192,7 @@ func (s stageOf[S, F, R]) testRewrites(t *testing.T, h HookPoint) {
 		}
 		names[c.field] = true
 		t.Run(c.field, func(t *testing.T) {
-			out, err, logs := s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return c.p, nil })
+			out, logs, err := s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return c.p, nil })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -220,7 +221,7 @@ func (s stageOf[S, F, R]) testRewrites(t *testing.T, h HookPoint) {
 		if result {
 			proposed = s.done(proposed, filled[R](f))
 		}
-		out, err, logs := s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return proposed, nil })
+		out, logs, err := s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return proposed, nil })
 		if err != nil || len(logs) != 1 {
 			t.Fatalf("error %v, logged %v", err, logs)
 		}
@@ -252,6 +253,7 @@ func (s stageOf[S, F, R]) checkField(t *testing.T, f field[S], writable bool, ou
 }
 
 func (s stageOf[S, F, R]) testBlocks(t *testing.T, h HookPoint) {
+	t.Helper()
 	if h.Position == chain.KindOnError {
 		if h.Writable != nil {
 			t.Error("an error cannot be changed any more")
@@ -266,7 +268,7 @@ func (s stageOf[S, F, R]) testBlocks(t *testing.T, h HookPoint) {
 	for _, pos := range positions {
 		h := h
 		h.Position = pos
-		_, err, logs := s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return nil, chain.Block("no") })
+		_, logs, err := s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return nil, chain.Block("no") })
 		var v *chain.Violation
 		switch {
 		case h.NeverBlocks && (err != nil || len(logs) != 1 || logs[0].Message != "would block"):
@@ -274,7 +276,7 @@ func (s stageOf[S, F, R]) testBlocks(t *testing.T, h HookPoint) {
 		case !h.NeverBlocks && !errors.As(err, &v):
 			t.Errorf("%s: error %v, want a violation", pos, err)
 		}
-		_, err, _ = s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return nil, errors.New("broken") })
+		_, _, err = s.run(t, h, example, example, func(context.Context, *S) (*S, error) { return nil, errors.New("broken") })
 		if h.NeverBlocks != (err == nil) {
 			t.Errorf("%s: a failing link gives %v", pos, err)
 		}
@@ -282,6 +284,7 @@ func (s stageOf[S, F, R]) testBlocks(t *testing.T, h HookPoint) {
 }
 
 func (s stageOf[S, F, R]) testNothing(t *testing.T) {
+	t.Helper()
 	example, _ := s.changes(false)
 	p := NewPipeline(PipelineConfig{})
 	call := s.chain(p).Then(Unchanged[*S])

@@ -11,7 +11,7 @@ import (
 	"github.com/maillon-go/maillon/chain"
 )
 
-func begin(t *testing.T, ctx context.Context, i Info) context.Context { //nolint:revive // t goes first in helpers
+func begin(ctx context.Context, t *testing.T, i Info) context.Context {
 	t.Helper()
 	ctx, err := NewContext(ctx, i)
 	if err != nil {
@@ -39,20 +39,21 @@ func TestFromOutsideOfARequest(t *testing.T) {
 }
 
 func TestFromInARequest(t *testing.T) {
+	type otherKey struct{}
 	log := zap.NewExample()
 	h := NewHistory(Message{Role: RoleUser, Text: "ask"}, Message{Role: RoleAssistant, Text: "say"})
-	ctx := begin(t, t.Context(), Info{RequestID: "r1", Backend: Backend{Name: "b", Model: "m", Capabilities: Capabilities{Tools: true}}, History: h, Logger: log})
-	r := From(context.WithValue(ctx, "key", 1)) //nolint:revive,staticcheck // any key
+	ctx := begin(t.Context(), t, Info{RequestID: "r1", Backend: Backend{Name: "b", Model: "m", Capabilities: Capabilities{Tools: true}}, History: h, Logger: log})
+	r := From(context.WithValue(ctx, otherKey{}, 1))
 	if r.ID() != "r1" || r.Depth() != 1 || r.ParentID() != "" || r.Logger() != log || !r.Backend().Capabilities.Tools {
 		t.Errorf("got %+v", r)
 	}
 	if s := r.History(); s.Len != 2 || s.LastTurn.Input.Text != "ask" || s.LastTurn.Output.Text != "say" || s.Tokens != h.Tokens() {
 		t.Errorf("history %+v", s)
 	}
-	if From(begin(t, t.Context(), Info{})).Logger() == nil {
+	if From(begin(t.Context(), t, Info{})).Logger() == nil {
 		t.Error("no logger")
 	}
-	inner := From(begin(t, ctx, Info{RequestID: "r2"}))
+	inner := From(begin(ctx, t, Info{RequestID: "r2"}))
 	if inner.ParentID() != "r1" || inner.Depth() != 2 || inner.State() == r.State() {
 		t.Errorf("nested: %+v", inner)
 	}
@@ -63,7 +64,7 @@ func TestFromInARequest(t *testing.T) {
 
 func TestState(t *testing.T) {
 	type key struct{}
-	s := From(begin(t, t.Context(), Info{})).State()
+	s := From(begin(t.Context(), t, Info{})).State()
 	if _, ok := s.Load(key{}); ok {
 		t.Error("a new state has a value")
 	}
@@ -109,26 +110,26 @@ func (r *runtime) generate(ctx context.Context, messages []Message, _ ModelOptio
 }
 
 func TestNestedCalls(t *testing.T) {
-	type hook = func(r *runtime, ctx context.Context, g *Generation) (*Generation, error)
+	type hook = func(ctx context.Context, r *runtime, g *Generation) (*Generation, error)
 	for _, tc := range []struct {
 		name  string
 		depth int
 		hook  hook
 		calls int
 	}{
-		{"behaviour 27: a hook that calls the model from every request is cut off", 0, func(_ *runtime, ctx context.Context, g *Generation) (*Generation, error) {
+		{"behaviour 27: a hook that calls the model from every request is cut off", 0, func(ctx context.Context, _ *runtime, g *Generation) (*Generation, error) {
 			_, err := From(ctx).Generate(ctx, nil, ModelOptions{})
 			return g, err
 		}, DefaultDepth},
-		{"behaviour 27: so it is by a limit of the user's", 3, func(_ *runtime, ctx context.Context, g *Generation) (*Generation, error) {
+		{"behaviour 27: so it is by a limit of the user's", 3, func(ctx context.Context, _ *runtime, g *Generation) (*Generation, error) {
 			_, err := From(ctx).Generate(ctx, nil, ModelOptions{})
 			return g, err
 		}, 3},
-		{"behaviour 27: so it is with a context that lost its request", 3, func(_ *runtime, ctx context.Context, g *Generation) (*Generation, error) {
+		{"behaviour 27: so it is with a context that lost its request", 3, func(ctx context.Context, _ *runtime, g *Generation) (*Generation, error) {
 			_, err := From(ctx).Generate(context.Background(), nil, ModelOptions{})
 			return g, err
 		}, 3},
-		{"behaviour 27: so it is when the hook goes to the runtime itself", 3, func(r *runtime, ctx context.Context, g *Generation) (*Generation, error) {
+		{"behaviour 27: so it is when the hook goes to the runtime itself", 3, func(ctx context.Context, r *runtime, g *Generation) (*Generation, error) {
 			_, err := r.generate(ctx, nil, ModelOptions{})
 			return g, err
 		}, 3},
@@ -137,7 +138,7 @@ func TestNestedCalls(t *testing.T) {
 			p := NewPipeline(PipelineConfig{})
 			r := &runtime{call: p.Generation.Then(answer("x")), info: Info{Depth: tc.depth}}
 			if _, err := p.Generation.Use(chain.Before("nested", func(ctx context.Context, g *Generation) (*Generation, error) {
-				return tc.hook(r, ctx, g)
+				return tc.hook(ctx, r, g)
 			})); err != nil {
 				t.Fatal(err)
 			}
@@ -156,17 +157,17 @@ func TestNestedCalls(t *testing.T) {
 		})
 	}
 	t.Run("an inner request cannot raise the limit", func(t *testing.T) {
-		ctx := begin(t, t.Context(), Info{Depth: 2})
-		ctx = begin(t, ctx, Info{Depth: 100})
+		ctx := begin(t.Context(), t, Info{Depth: 2})
+		ctx = begin(ctx, t, Info{Depth: 100})
 		if _, err := NewContext(ctx, Info{RequestID: "r3"}); !errors.Is(err, ErrTooDeep) {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("an outer request called with an inner context counts from the inner one", func(t *testing.T) {
-		outerCtx := begin(t, t.Context(), Info{RequestID: "outer", Generate: func(ctx context.Context, _ []Message, _ ModelOptions) (Output, error) {
+		outerCtx := begin(t.Context(), t, Info{RequestID: "outer", Generate: func(ctx context.Context, _ []Message, _ ModelOptions) (Output, error) {
 			return Output{Text: From(ctx).ID()}, nil
 		}})
-		inner := begin(t, outerCtx, Info{RequestID: "inner"})
+		inner := begin(outerCtx, t, Info{RequestID: "inner"})
 		if out, err := From(outerCtx).Generate(inner, nil, ModelOptions{}); err != nil || out.Text != "inner" {
 			t.Errorf("the parent is %q, error %v", out.Text, err)
 		}
