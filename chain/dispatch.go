@@ -79,10 +79,7 @@ func (d *Dispatcher) Go(ctx context.Context, f func(context.Context)) bool {
 			d.stats.Dropped++
 			return false
 		default:
-			d.pending[epoch]++
-			d.mu.Unlock()
-			defer d.mu.Lock() // also after a Goexit
-			d.run(j)
+			d.runInline(j)
 			return true
 		}
 	}
@@ -97,6 +94,14 @@ func (d *Dispatcher) Go(ctx context.Context, f func(context.Context)) bool {
 		go d.work()
 	}
 	return true
+}
+
+// runInline lets go of the lock while the job runs on its caller's goroutine, which a Goexit in it ends.
+func (d *Dispatcher) runInline(j job) {
+	d.pending[j.epoch]++
+	d.mu.Unlock()
+	defer d.mu.Lock()
+	d.run(j)
 }
 
 // await lets go of the lock until something changes. It reports false when done came first.

@@ -78,7 +78,7 @@ func TestPlugin(t *testing.T) {
 }
 
 func TestConformance(t *testing.T) {
-	type request struct{ text string }
+	type request struct{ _ string }
 	cache := func(next chain.Handler[*request]) chain.Handler[*request] {
 		return func(ctx context.Context, r *request) (*request, error) { return next(ctx, r) }
 	}
