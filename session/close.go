@@ -62,16 +62,20 @@ func (s *Session) quiesce(ctx context.Context, caller *request) error {
 		select {
 		case <-r.done:
 		case <-ctx.Done():
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.over = true
-			n := len(s.live)
-			for _, r := range s.live {
-				r.cancel(ErrClosed)
-			}
-			return fmt.Errorf("%d calls were cancelled: %w", n, context.Cause(ctx))
+			return fmt.Errorf("%d calls were cancelled: %w", s.giveUp(), context.Cause(ctx))
 		}
 	}
+}
+
+// giveUp cancels the calls in flight, and says how many there were.
+func (s *Session) giveUp() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	for _, r := range s.live {
+		r.cancel(ErrClosed)
+	}
+	return len(s.live)
 }
 
 // nextLive is a call to wait for. Where there is none, the session is over.
@@ -92,9 +96,9 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	if ctx.Err() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
-	r, err := s.newRequest(ctx)
-	if err != nil { // nested too deep: what matters is that the hooks run
-		r, _ = s.newRequest(context.Background()) //nolint:contextcheck // on purpose
+	inside, r, err := s.newRequest(ctx) //nolint:contextcheck // the exception is the next line
+	if err != nil {                     // nested too deep, but the hooks must run
+		inside, r, _ = s.newRequest(context.Background())
 	}
 	s.mu.Lock()
 	s.live[r.base.RequestID] = r
@@ -104,7 +108,7 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	}
 	s.mu.Unlock()
 	defer s.end(r)
-	if _, err := s.call.cleanup(r, stages.NewCleanup(r.meta(), f)); err != nil {
+	if _, err := s.call.cleanup(inside, stages.NewCleanup(r.meta(), f)); err != nil {
 		s.cfg.logger.Warn("session_cleanup failed") // the chain has said why
 	}
 }

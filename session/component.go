@@ -29,8 +29,8 @@ func (s *Session) build(_ context.Context, c *stages.Create) (*stages.Create, er
 }
 
 // create runs the create stage.
-func (s *Session) create(r *request, f stages.CreateFields) (stages.Action, stages.List[stages.Requirement], error) {
-	c, err := s.call.create(r, stages.NewCreate(r.meta(), f))
+func (s *Session) create(ctx context.Context, r *request, f stages.CreateFields) (stages.Action, stages.List[stages.Requirement], error) {
+	c, err := s.call.create(ctx, stages.NewCreate(r.meta(), f))
 	if err != nil {
 		return nil, stages.List[stages.Requirement]{}, err
 	}

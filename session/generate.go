@@ -124,12 +124,12 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 // generateFor is a model call by a hook: a request of its own, within the one that ctx belongs to. It goes through the
 // generation stage and leaves the history alone.
 func (s *Session) generateFor(ctx context.Context, messages []stages.Message, o stages.ModelOptions) (stages.Output, error) {
-	r, err := s.begin(ctx)
+	ctx, r, err := s.begin(ctx)
 	if err != nil {
 		return stages.Output{}, err
 	}
 	defer s.end(r)
-	g, err := s.call.generation(r, stages.NewGeneration(r.meta(), stages.GenerationFields{
+	g, err := s.call.generation(ctx, stages.NewGeneration(r.meta(), stages.GenerationFields{
 		Messages: stages.ListOf(messages...), ModelOptions: r.options.Merge(o), Backend: r.backend,
 	}))
 	if err != nil {

@@ -103,24 +103,24 @@ func (s *Session) Instruct(ctx context.Context, description string, opts ...Inst
 			return nil, err
 		}
 	}
-	r, err := s.begin(ctx)
+	ctx, r, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end(r)
 	r.base.ComponentKind, r.base.ComponentName, r.base.Strategy = i.fields.Kind, i.name, i.strategy.Name()
 	r.tools = stages.ListOf(i.tools...)
-	return s.instruct(r, i)
+	return s.instruct(ctx, r, i)
 }
 
-func (s *Session) instruct(r *request, i instruction) (*Result, error) {
-	action, requirements, err := s.create(r, i.fields)
+func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
+	action, requirements, err := s.create(ctx, r, i.fields)
 	if err != nil {
-		return nil, s.failed(r, stages.FaultFields{
+		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
 		})
 	}
-	c, err := s.call.component(r, stages.NewComponent(r.meta(), stages.ComponentFields{
+	c, err := s.call.component(ctx, stages.NewComponent(r.meta(), stages.ComponentFields{
 		Kind: action.Kind(), Name: action.Name(), Action: action, History: r.history, Window: s.window(),
 		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
 		ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
@@ -129,11 +129,11 @@ func (s *Session) instruct(r *request, i instruction) (*Result, error) {
 		err = errors.New("session: a link answered for the component without a result")
 	}
 	if err != nil {
-		return nil, s.failed(r, stages.FaultFields{
+		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultComponent), Where: "component_execute", History: r.history, Action: action,
 		})
 	}
-	if err := s.commit(r, c); err != nil {
+	if err := s.commit(ctx, r, c); err != nil {
 		return nil, err
 	}
 	res := &Result{
@@ -149,10 +149,10 @@ func (s *Session) instruct(r *request, i instruction) (*Result, error) {
 }
 
 // failed reports the error of a call and gives it back. A call that failed because the session was closed says so.
-func (s *Session) failed(r *request, f stages.FaultFields) error {
+func (s *Session) failed(ctx context.Context, r *request, f stages.FaultFields) error {
 	err := f.Failure.Err
-	s.fault(r, r, r.base, f)
-	if context.Cause(r) == ErrClosed && !errors.Is(err, ErrClosed) || errors.Is(err, chain.ErrClosed) { //nolint:errorlint // its own cause
+	s.fault(ctx, r, r.base, f)
+	if context.Cause(ctx) == ErrClosed && !errors.Is(err, ErrClosed) || errors.Is(err, chain.ErrClosed) { //nolint:errorlint // its own cause
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err
@@ -167,7 +167,7 @@ func (s *Session) window() stages.Optional[int] {
 }
 
 // commit adds a turn to the history as it is now and tells of it.
-func (s *Session) commit(r *request, c *stages.Component) error {
+func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) error {
 	added := c.Added().Append(c.Result().Message())
 	s.mu.Lock()
 	if s.over {
@@ -183,7 +183,7 @@ func (s *Session) commit(r *request, c *stages.Component) error {
 	resulting := s.history
 	s.last = stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}
 	s.mu.Unlock()
-	s.changed(r, r, stages.HistoryChangeFields{
+	s.changed(ctx, r, stages.HistoryChangeFields{
 		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
 	})
 	return nil

@@ -17,10 +17,9 @@ import (
 // one of depth 3, and so on. Deeper ones fail with stages.ErrTooDeep.
 const MaxDepth = stages.DefaultDepth
 
-// request is one call of a session from begin to end, and the context of all that happens in it. Handlers find it by the
-// request id of their payload, which no link can change, so that they work when a link passes on a context of its own.
+// request is one call of a session from begin to end. Handlers find it by the request id of their payload, which no link
+// can change, so that they work when a link passes on a context of its own.
 type request struct {
-	context.Context
 	base   stages.Meta // what the Metas of all its stages have in common
 	parent *request    // the call in which a hook made this one
 	begun  time.Time
@@ -47,14 +46,6 @@ type request struct {
 
 type requestKey struct{}
 
-// Value makes the request the innermost value of its own context.
-func (r *request) Value(key any) any {
-	if key == (requestKey{}) {
-		return r
-	}
-	return r.Context.Value(key)
-}
-
 // enclosing is the request that ctx belongs to, or nil.
 func enclosing(ctx context.Context) *request {
 	r, _ := ctx.Value(requestKey{}).(*request)
@@ -64,24 +55,24 @@ func enclosing(ctx context.Context) *request {
 // newID is a random id of 130 bits.
 func newID() string { return rand.Text() }
 
-// begin lets a call into the session. What it returns is the call's context; end must be called with it.
-func (s *Session) begin(ctx context.Context) (*request, error) {
-	r, err := s.newRequest(ctx)
+// begin lets a call into the session; end must be called with the request. All that happens in the call gets the context.
+func (s *Session) begin(ctx context.Context) (context.Context, *request, error) {
+	ctx, r, err := s.newRequest(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.over || s.closing && !s.within(r.parent) {
 		r.cancel(ErrClosed)
-		return nil, ErrClosed
+		return nil, nil, ErrClosed
 	}
 	s.live[r.base.RequestID] = r
-	return r, nil
+	return ctx, r, nil
 }
 
 // newRequest makes a request that is not let in yet.
-func (s *Session) newRequest(ctx context.Context) (*request, error) {
+func (s *Session) newRequest(ctx context.Context) (context.Context, *request, error) {
 	s.mu.Lock()
 	r := &request{
 		parent: enclosing(ctx), begun: time.Now(), done: make(chan struct{}),
@@ -98,11 +89,10 @@ func (s *Session) newRequest(ctx context.Context) (*request, error) {
 	})
 	if err != nil {
 		r.cancel(err)
-		return nil, fmt.Errorf("session: %w", err)
+		return nil, nil, fmt.Errorf("session: %w", err)
 	}
 	r.base.ParentRequestID = stages.From(ctx).ParentID()
-	r.Context = ctx
-	return r, nil
+	return context.WithValue(ctx, requestKey{}, r), r, nil
 }
 
 // end is for a defer, so that a call that panics or calls Goexit ends too.

@@ -11,12 +11,12 @@ import (
 // hooks and logs. When a link blocks nothing is forgotten. A call in flight still returns its answer, which belongs to the
 // forgotten conversation and is not recorded.
 func (s *Session) Reset(ctx context.Context, reason string) error {
-	r, err := s.begin(ctx)
+	ctx, r, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.end(r)
-	if _, err := s.call.reset(r, stages.NewReset(r.meta(), stages.ResetFields{
+	if _, err := s.call.reset(ctx, stages.NewReset(r.meta(), stages.ResetFields{
 		PreviousHistory: r.history, NewHistory: systemMessages(s.cfg.history), Reason: reason,
 	})); err != nil {
 		return fmt.Errorf("session: reset: %w", err)

@@ -109,11 +109,11 @@ func (s *Session) bind() {
 
 // open fires the hooks of the start.
 func (s *Session) open(ctx context.Context) error {
-	r, err := s.begin(ctx)
+	inside, r, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
-	p, err := s.call.session(r, stages.NewSession(r.meta(), stages.SessionFields{
+	p, err := s.call.session(inside, stages.NewSession(r.meta(), stages.SessionFields{
 		ModelID: s.backend.Model, ModelOptions: s.options, HistoryKind: s.cfg.historyKind,
 	}))
 	s.end(r)

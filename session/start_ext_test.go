@@ -95,6 +95,9 @@ func TestBlockAtStart(t *testing.T) {
 		if rec.count("session_cleanup") != 1 || b.n != 1 {
 			t.Errorf("%v, closed %d times", rec.names(), b.n)
 		}
+		if errors.Is(err, context.Canceled) {
+			t.Errorf("the session was closed with a context that was over: %v", err)
+		}
 		wantBlock(t, last[*stages.Cleanup](t, rec, "session_cleanup").Err(), "session")
 	})
 }

@@ -29,10 +29,13 @@ func (s RejectionSampling) Settings() stages.Map[any] {
 
 // loopBudget is how many attempts a strategy asks for. No strategy at all, which a hook can choose, is one attempt.
 func loopBudget(s stages.Strategy) (int, error) {
-	switch {
-	case s == nil:
+	switch s := s.(type) {
+	case nil:
 		return 1, nil
-	case s.Name() != rejectionName:
+	case RejectionSampling:
+		return s.LoopBudget, nil
+	}
+	if s.Name() != rejectionName {
 		return 0, fmt.Errorf("%w: %q", ErrUnknownStrategy, s.Name())
 	}
 	v, ok := s.Settings().Get("loop_budget")

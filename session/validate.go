@@ -26,7 +26,7 @@ type Report struct {
 // Validate checks the session's last answer. Its checks run concurrently; an error of one of them, which is not the same
 // as a requirement that is not fulfilled, fails the validation. ErrNoOutput means that there is no answer yet.
 func (s *Session) Validate(ctx context.Context, requirements ...stages.Requirement) (*Report, error) {
-	r, err := s.begin(ctx)
+	ctx, r, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -38,9 +38,9 @@ func (s *Session) Validate(ctx context.Context, requirements ...stages.Requireme
 		return nil, ErrNoOutput
 	}
 	r.base.ComponentKind, r.base.ComponentName = target.Action.Kind(), target.Action.Name()
-	v, err := s.validate(r, r.meta(), stages.ListOf(requirements...), target, r.options)
+	v, err := s.validate(ctx, r.meta(), stages.ListOf(requirements...), target, r.options)
 	if err != nil {
-		return nil, s.failed(r, stages.FaultFields{
+		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultValidation), Where: "validation", History: target.History, Action: target.Action,
 		})
 	}
@@ -82,6 +82,9 @@ func (s *Session) check(ctx context.Context, v *stages.Validation) (*stages.Vali
 func runChecks(
 	ctx context.Context, requirements stages.List[stages.Requirement], t stages.Target,
 ) (stages.List[stages.Finding], error) {
+	if requirements.Len() == 0 {
+		return stages.List[stages.Finding]{}, nil
+	}
 	findings := make([]stages.Finding, requirements.Len())
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxChecks)
