@@ -7,6 +7,8 @@ import (
 	"io"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -109,6 +111,6 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	s.mu.Unlock()
 	defer s.end(r)
 	if _, err := s.call.cleanup(inside, stages.NewCleanup(r.meta(), f)); err != nil {
-		s.cfg.logger.Warn("session_cleanup failed") // the chain has said why
+		s.cfg.logger.Warn("session_cleanup did not take place", zap.Error(err), zap.String("session", s.id))
 	}
 }
