@@ -32,8 +32,8 @@ type hop[P any] struct {
 }
 
 // remembers says that the end of the link may need what a healthy next passed: for a policy, or to go on without the link.
-func (n *node[P]) remembers(filtered bool) bool {
-	return n.mode != Audit && (filtered || n.failure != Fail || !n.blocks)
+func (pl *plan[P]) remembers(n *node[P]) bool {
+	return n.mode != Audit && (pl.filters(n) || n.failure != Fail || !n.blocks)
 }
 
 // instanceOf applies n's Middleware, once per Then. One that panics or returns nil is a link that always fails.
@@ -112,7 +112,7 @@ func (pl *plan[P]) trackedNext(ctx context.Context, f *frame[P], slot int, p P) 
 	if hp.shadow {
 		return pl.shadowNext(ctx, hp.n, p)
 	}
-	if f.passed != nil && pl.c.cfg.Policy.Rewrite != nil && !pl.c.id.same(p, f.passed[slot].in) && !pl.c.id.isNil(p) {
+	if f.passed != nil && pl.filters(hp.n) && !pl.c.id.same(p, f.passed[slot].in) && !pl.c.id.isNil(p) {
 		kept, err := pl.filter(hp.n, In, f.passed[slot].in, p)
 		if err != nil {
 			return p, err
@@ -184,15 +184,15 @@ func (b *bound[P]) lostNext(ctx context.Context, in *instance[P], p P) (P, error
 // guardAround is one Around with its guard. The healthy way through touches no lock and allocates nothing.
 func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 	in := pl.b.instanceOf(n)
-	filtered := pl.c.cfg.Policy.Rewrite != nil
+	filtered := pl.filters(n)
 	for len(pl.hops) <= in.slot {
 		pl.hops = append(pl.hops, hop[P]{})
 	}
-	pl.hops[in.slot] = hop[P]{n: n, in: in, next: next, remembers: n.remembers(filtered), shadow: n.mode == Audit}
+	pl.hops[in.slot] = hop[P]{n: n, in: in, next: next, remembers: pl.remembers(n), shadow: n.mode == Audit}
 	if n.mode == Audit {
 		return pl.shadow(n, in.h, next)
 	}
-	slot, h, g, remembers, traces, isWord := in.slot, in.h, n.g, n.remembers(filtered), pl.tracer != nil, pl.c.id.word
+	slot, h, g, remembers, traces, isWord := in.slot, in.h, n.g, pl.remembers(n), pl.tracer != nil, pl.c.id.word
 	return func(ctx context.Context, p P) (r P, err error) {
 		if g.flags.Load() != 0 || traces && pl.frameOf(ctx).rec.traced {
 			return pl.aroundGuarded(ctx, slot, p)
@@ -274,7 +274,7 @@ func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error
 	switch {
 	case err == nil:
 		return r, nil
-	case foreign && pl.c.cfg.Policy.Rewrite != nil: // of the payload beside an error, too, only what next returned passes
+	case foreign && pl.filters(n): // of the payload beside an error, too, only what next returned passes
 		return lastOut, err
 	case foreign:
 		return r, err
@@ -296,7 +296,7 @@ func (pl *plan[P]) acceptAround(n *node[P], base, r P) (P, error) {
 	switch {
 	case pl.c.id.isNil(r):
 		return r, ErrNilPayload
-	case pl.c.cfg.Policy.Rewrite == nil, pl.c.id.same(r, base):
+	case !pl.filters(n), pl.c.id.same(r, base):
 		return r, nil
 	}
 	return pl.filter(n, Out, base, r)

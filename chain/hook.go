@@ -184,11 +184,13 @@ func (g *guard) warn(msg string, fields ...zap.Field) {
 	g.log.Warn(msg, fields...)
 }
 
-// filter applies the policy to a rewrite and counts it.
+// filters says whether somebody wants to see n's rewrites: the chain's policy or the link's own limit.
+func (pl *plan[P]) filters(n *node[P]) bool { return pl.c.cfg.Policy.Rewrite != nil || n.limit != nil }
+
+// filter applies policy and limit to a rewrite and counts it.
 func (pl *plan[P]) filter(n *node[P], pos Position, old, proposed P) (kept P, err error) {
 	n.g.rewrites.Add(1)
-	rewrite := pl.c.cfg.Policy.Rewrite
-	if rewrite == nil {
+	if !pl.filters(n) {
 		return proposed, nil
 	}
 	defer func() {
@@ -196,9 +198,17 @@ func (pl *plan[P]) filter(n *node[P], pos Position, old, proposed P) (kept P, er
 			kept, err = old, fmt.Errorf("policy: %w", contained(v))
 		}
 	}()
-	kept, discarded := rewrite(pos, old, proposed)
-	if pl.c.id.isNil(kept) {
-		return old, fmt.Errorf("policy: %w", ErrNilPayload)
+	kept = proposed
+	var discarded []string
+	for _, f := range [...]func(Position, P, P) (P, []string){pl.c.cfg.Policy.Rewrite, n.limit} {
+		if f == nil || pl.c.id.same(old, kept) {
+			continue
+		}
+		var more []string
+		if kept, more = f(pos, old, kept); pl.c.id.isNil(kept) {
+			return old, fmt.Errorf("policy: %w", ErrNilPayload)
+		}
+		discarded = append(slices.Clip(discarded), more...)
 	}
 	if len(discarded) > 0 {
 		n.g.discarded.Add(int64(len(discarded)))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -18,6 +19,37 @@ type Link[P any] struct {
 	hook    Handler[P]
 	around  Middleware[P]
 	observe func(ctx context.Context, o Outcome[P])
+	limit   func(pos Position, old, proposed P) (kept P, discarded []string)
+}
+
+// With is the same link with further options on top of its own: the same state in its middleware's closure, and after a
+// reload the same breaker where Chain.Reload keeps it.
+func (l Link[P]) With(opts ...Option) Link[P] {
+	l.before, l.after = slices.Clone(l.before), slices.Clone(l.after)
+	for _, o := range opts {
+		if o != nil {
+			o.apply(&l.settings)
+		}
+	}
+	return l
+}
+
+// Limit is the same link with a policy of its own: asked like Policy.Rewrite, after it and about what it lets stand, so
+// that it can only take away. Of several limits the later one is asked about what the earlier ones kept. It is called
+// concurrently. Nil changes nothing.
+func (l Link[P]) Limit(f func(pos Position, old, proposed P) (kept P, discarded []string)) Link[P] {
+	switch first := l.limit; {
+	case f == nil:
+	case first == nil:
+		l.limit = f
+	default:
+		l.limit = func(pos Position, old, proposed P) (P, []string) {
+			kept, discarded := first(pos, old, proposed)
+			kept, more := f(pos, old, kept)
+			return kept, append(slices.Clip(discarded), more...)
+		}
+	}
+	return l
 }
 
 // Name is the link's name.

@@ -165,7 +165,6 @@ func (c *Chain[P]) survey() *plan[P] {
 // compile turns the ordered links into functions.
 func (pl *plan[P]) compile(b *bound[P]) {
 	pl.b = b
-	filtered := pl.c.cfg.Policy.Rewrite != nil
 	var before, after []step[P]
 	for _, n := range lo.Reject(pl.order, func(n *node[P], _ int) bool { return n.mode == Disabled }) {
 		switch n.ring() {
@@ -178,7 +177,7 @@ func (pl *plan[P]) compile(b *bound[P]) {
 			pl.timed = pl.timed || n.timed
 		default:
 			pl.arounds = append(pl.arounds, n)
-			pl.wide = pl.wide || n.remembers(filtered)
+			pl.wide = pl.wide || pl.remembers(n)
 		}
 	}
 	switch {
