@@ -40,7 +40,7 @@ func init() {
 		reflect.TypeFor[Action]():    func(f *filler) any { return note{f.text()} },
 		reflect.TypeFor[Strategy]():  func(f *filler) any { return NamedStrategy(f.text(), filled[Map[any]](f)) },
 		reflect.TypeFor[error]():     func(f *filler) any { return errors.New(f.text()) },
-		reflect.TypeFor[time.Time](): func(f *filler) any { return time.Unix(int64(f.next()), 0) },
+		reflect.TypeFor[time.Time](): func(f *filler) any { return time.Unix(int64(f.next()), 0).UTC() },
 		reflect.TypeFor[History](): func(f *filler) any {
 			return NewHistory(filled[Message](f), filled[Message](f), filled[Message](f)).Tail(2)
 		},
@@ -70,7 +70,7 @@ func (f *filler) fill(v reflect.Value) {
 	case reflect.String:
 		v.SetString(f.text())
 	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 3))
+		v.Set(reflect.MakeSlice(v.Type(), 2, 8))
 		f.fill(v.Index(0))
 		f.fill(v.Index(1))
 	case reflect.Map:

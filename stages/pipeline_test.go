@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/maillon-go/maillon/chain"
 )
@@ -101,46 +102,50 @@ func TestActive(t *testing.T) {
 }
 
 func TestDrainAndClose(t *testing.T) {
-	p := NewPipeline(PipelineConfig{})
-	s, err := p.Scope()
-	if err != nil {
-		t.Fatal(err)
-	}
-	release := make(chan struct{})
-	var done atomic.Bool
-	if _, err := s.Reset.Use(chain.Observe("slow", func(ctx context.Context, _ chain.Outcome[*Reset]) {
-		<-release
-		// What runs in the background may use another stage while the pipeline closes.
-		_, err := p.Fault.Then(Unchanged[*Fault])(ctx, NewFault(Meta{}, FaultFields{}))
-		done.Store(err == nil)
-	}, chain.InMode(chain.FireAndForget))); err != nil {
-		t.Fatal(err)
-	}
-	call := s.Reset.Then(Unchanged[*Reset])
-	if _, err := call(t.Context(), NewReset(Meta{}, ResetFields{})); err != nil {
-		t.Fatal(err)
-	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if err := p.Drain(gone); !errors.Is(err, context.Canceled) {
-		t.Errorf("Drain with work left: %v", err)
-	}
-	if err := s.Close(gone); err != nil {
-		t.Errorf("a scope's Close waited: %v", err)
-	}
-	if _, err := call(t.Context(), NewReset(Meta{}, ResetFields{})); !errors.Is(err, chain.ErrClosed) {
-		t.Errorf("a call through a closed scope: %v", err)
-	}
-	close(release)
-	if err := p.Close(t.Context()); err != nil || !done.Load() {
-		t.Errorf("Close: %v; the background work succeeded: %v", err, done.Load())
-	}
-	if _, err := p.Scope(); !errors.Is(err, chain.ErrClosed) {
-		t.Errorf("Scope of a closed pipeline: %v", err)
-	}
-	if err := p.Close(t.Context()); err != nil {
-		t.Errorf("Close again: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		p := NewPipeline(PipelineConfig{})
+		s, err := p.Scope()
+		if err != nil {
+			t.Fatal(err)
+		}
+		release := make(chan struct{})
+		worked := errors.New("the background work did not run")
+		if _, err := s.Reset.Use(chain.Observe("slow", func(ctx context.Context, _ chain.Outcome[*Reset]) {
+			<-release
+			// What runs in the background may use another stage while the pipeline closes.
+			_, worked = p.Session.Then(Unchanged[*Session])(ctx, NewSession(Meta{}, SessionFields{}))
+		}, chain.InMode(chain.FireAndForget))); err != nil {
+			t.Fatal(err)
+		}
+		call := s.Reset.Then(Unchanged[*Reset])
+		if _, err := call(t.Context(), NewReset(Meta{}, ResetFields{})); err != nil {
+			t.Fatal(err)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.Drain(gone); !errors.Is(err, context.Canceled) {
+			t.Errorf("Drain with work left: %v", err)
+		}
+		if err := s.Close(gone); err != nil {
+			t.Errorf("a scope's Close waited: %v", err)
+		}
+		if _, err := call(t.Context(), NewReset(Meta{}, ResetFields{})); !errors.Is(err, chain.ErrClosed) {
+			t.Errorf("a call through a closed scope: %v", err)
+		}
+		closed := make(chan error, 1)
+		go func() { closed <- p.Close(t.Context()) }()
+		synctest.Wait()
+		close(release)
+		if err := <-closed; err != nil || worked != nil {
+			t.Errorf("Close: %v; the background work: %v", err, worked)
+		}
+		if _, err := p.Scope(); !errors.Is(err, chain.ErrClosed) {
+			t.Errorf("Scope of a closed pipeline: %v", err)
+		}
+		if err := p.Close(t.Context()); err != nil {
+			t.Errorf("Close again: %v", err)
+		}
+	})
 }
 
 func TestCloseReportsOnce(t *testing.T) {

@@ -95,6 +95,9 @@ type runtime struct {
 }
 
 func (r *runtime) generate(ctx context.Context, messages []Message, _ ModelOptions) (Output, error) {
+	if len(r.parents) > 2*DefaultDepth {
+		return Output{}, errors.New("this would go on for ever")
+	}
 	i := r.info
 	i.RequestID, i.Generate = From(ctx).ID()+"+", r.generate
 	ctx, err := NewContext(ctx, i)
