@@ -121,8 +121,10 @@ func TestFailOpenAround(t *testing.T) {
 		{"behaviour 22: panic after two nexts", nextThen(2, same, panics), nil, want{2, "rewritten", nil}},
 		{"behaviour 22: panic after two failed nexts", nextThen(2, same, panics), errBackend, want{2, "rewritten", errBackend}},
 		{"behaviour 22: panic after a detached next", nextThen(1, detached, panics), nil, want{1, "rewritten", errAny}},
-		{"behaviour 22: panic after a next with a nil context", nextThen(1, func(context.Context) context.Context { return nil }, panics), nil,
-			want{1, "rewritten", errAny}},
+		{
+			"behaviour 22: panic after a next with a nil context", nextThen(1, func(context.Context) context.Context { return nil }, panics), nil,
+			want{1, "rewritten", errAny},
+		},
 	} {
 		for _, opts := range [][]Option{{OnFailure(Ignore)}, {OnFailure(Ignore), Outer()}, {OnFailure(Ignore), Breaker(alwaysAsk)}} {
 			t.Run(fmt.Sprint(tc.name, len(opts)), func(t *testing.T) {

@@ -305,7 +305,7 @@ func TestUseAfterClose(t *testing.T) {
 	}
 	reg.Remove()
 	_ = c.Explain().String()
-	if err := New[*payload]("t").Close(nil); err == nil {
+	if err := New[*payload]("t").Close(noContext); err == nil {
 		t.Error("Close took a nil context")
 	}
 }

@@ -27,25 +27,53 @@ func TestConcurrent(t *testing.T) {
 		winner string // the link that blocked or failed the call
 		stats  map[string]LinkStats
 	}{
-		{"behaviour 16: run in parallel", []Link[*payload]{Before("a", after(time.Second, nop), m), Before("b", after(time.Second, nop), m)},
-			time.Second, "", nil},
-		{"behaviour 16: the first violation cancels the siblings",
+		{
+			"behaviour 16: run in parallel",
+			[]Link[*payload]{Before("a", after(time.Second, nop), m), Before("b", after(time.Second, nop), m)},
+			time.Second, "", nil,
+		},
+		{
+			"behaviour 16: the first violation cancels the siblings",
 			[]Link[*payload]{Before("w1", wait, m), Before("b", after(time.Second, block("no")), m), Before("w2", wait, m)},
-			time.Second, "b", map[string]LinkStats{"w1": {Abandoned: 1}, "b": {Blocks: 1}, "w2": {Abandoned: 1}}},
-		{"behaviour 16: and does not wait for one that ignores its context",
+			time.Second, "b",
+			map[string]LinkStats{"w1": {Abandoned: 1}, "b": {Blocks: 1}, "w2": {Abandoned: 1}},
+		},
+		{
+			"behaviour 16: and does not wait for one that ignores its context",
 			[]Link[*payload]{Before("slow", after(time.Hour, fail(errOwn)), m), Before("b", after(time.Second, block("no")), m)},
-			time.Second, "b", map[string]LinkStats{"slow": {Abandoned: 1}}},
-		{"behaviour 16: rewrites are discarded", []Link[*payload]{Before("a", add("lost"), m)},
-			0, "", map[string]LinkStats{"a": {WouldRewrites: 1}}},
-		{"behaviour 16: an early one beats a prior one", []Link[*payload]{Before("first", after(time.Second, block("no")), m), Before("early", block("no"), m)},
-			0, "early", nil},
-		{"a failure that is closed wins too", []Link[*payload]{Before("f", after(time.Second, fail(errOwn)), m), Before("w", wait, m)},
-			time.Second, "f", map[string]LinkStats{"f": {Failures: 1}}},
-		{"a failure that is open does not", []Link[*payload]{Before("f", fail(errOwn), m, OnFailure(Ignore)), Before("a", after(time.Second, nop), m)},
-			time.Second, "", map[string]LinkStats{"f": {Failures: 1, Ignored: 1}}},
+			time.Second, "b",
+			map[string]LinkStats{"slow": {Abandoned: 1}},
+		},
+		{
+			"behaviour 16: rewrites are discarded",
+			[]Link[*payload]{Before("a", add("lost"), m)},
+			0, "",
+			map[string]LinkStats{"a": {WouldRewrites: 1}},
+		},
+		{
+			"behaviour 16: an early one beats a prior one",
+			[]Link[*payload]{Before("first", after(time.Second, block("no")), m), Before("early", block("no"), m)},
+			0, "early", nil,
+		},
+		{
+			"a failure that is closed wins too",
+			[]Link[*payload]{Before("f", after(time.Second, fail(errOwn)), m), Before("w", wait, m)},
+			time.Second, "f",
+			map[string]LinkStats{"f": {Failures: 1}},
+		},
+		{
+			"a failure that is open does not",
+			[]Link[*payload]{Before("f", fail(errOwn), m, OnFailure(Ignore)), Before("a", after(time.Second, nop), m)},
+			time.Second, "",
+			map[string]LinkStats{"f": {Failures: 1, Ignored: 1}},
+		},
 		{"a panic is a failure", []Link[*payload]{Before("p", panics, m), Before("w", wait, m)}, 0, "p", map[string]LinkStats{"p": {Failures: 1}}},
-		{"one past its timeout", []Link[*payload]{Before("slow", after(time.Hour, nop), m, Timeout(time.Second)), Before("w", wait, m)},
-			time.Second, "slow", map[string]LinkStats{"slow": {Failures: 1, Abandoned: 1}}},
+		{
+			"one past its timeout",
+			[]Link[*payload]{Before("slow", after(time.Hour, nop), m, Timeout(time.Second)), Before("w", wait, m)},
+			time.Second, "slow",
+			map[string]LinkStats{"slow": {Failures: 1, Abandoned: 1}},
+		},
 		{"an After", []Link[*payload]{After("b", block("no"), m), After("w", wait, m)}, 0, "b", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

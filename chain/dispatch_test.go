@@ -43,6 +43,7 @@ func TestDispatcherOverflow(t *testing.T) {
 					t.Errorf("took %v, want about %v", got, tc.took)
 				}
 				must(t, d.Drain(bg))
+				synctest.Wait()
 				s := d.Stats()
 				eq(t, "counts", DispatcherStats{Queued: 10, Done: tc.done, Dropped: tc.dropped}, s)
 				eq(t, "ran", ran.Load(), tc.done)
@@ -72,7 +73,7 @@ func TestDispatcherDrainAndClose(t *testing.T) {
 		must(t, d.Close(bg))
 		s := d.Stats()
 		eq(t, "behaviour 18: counts", [3]int64{s.Queued, s.Done, s.Dropped}, [3]int64{4, 3, 1})
-		if err := d.Close(nil); err == nil {
+		if err := d.Close(noContext); err == nil {
 			t.Error("Close took a nil context")
 		}
 	})
@@ -88,6 +89,7 @@ func TestDispatcherWorkersEnd(t *testing.T) {
 		eq(t, "workers", d.Stats().Running, 3)
 		eq(t, "waiting", d.Stats().Waiting, 7)
 		must(t, d.Drain(bg))
+		synctest.Wait()
 		eq(t, "workers when idle", d.Stats().Running, 0) // and goleak sees no goroutine of an idle dispatcher
 	})
 }
@@ -98,17 +100,20 @@ func TestDispatcherJobsThatMisbehave(t *testing.T) {
 		"exits":  func(context.Context) { goexits(bg, nil) }, //nolint:errcheck // never returns
 	} {
 		t.Run("behaviour 21: "+name, func(t *testing.T) {
-			d := NewDispatcher(DispatcherConfig{Workers: 2, Queue: 100})
-			var ran atomic.Int64
-			for range 20 {
-				d.Go(bg, job)
-				d.Go(bg, func(context.Context) { ran.Add(1) })
-			}
-			must(t, d.Drain(bg))
-			eq(t, "other jobs", ran.Load(), 20)
-			eq(t, "done", d.Stats().Done, 40)
-			eq(t, "workers", d.Stats().Running, 0)
-			must(t, d.Close(bg))
+			synctest.Test(t, func(t *testing.T) {
+				d := NewDispatcher(DispatcherConfig{Workers: 2, Queue: 100})
+				var ran atomic.Int64
+				for range 20 {
+					d.Go(bg, job)
+					d.Go(bg, func(context.Context) { ran.Add(1) })
+				}
+				must(t, d.Drain(bg))
+				synctest.Wait()
+				eq(t, "other jobs", ran.Load(), 20)
+				eq(t, "done", d.Stats().Done, 40)
+				eq(t, "workers", d.Stats().Running, 0)
+				must(t, d.Close(bg))
+			})
 		})
 	}
 }

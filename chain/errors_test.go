@@ -107,7 +107,7 @@ func TestErrorPolicy(t *testing.T) {
 		{"behaviour 5: payload beside an error", beside, errOwn},
 	} {
 		for _, kind := range []string{"before", "after", "around"} {
-			make := func(opts ...Option) Link[*payload] {
+			link := func(opts ...Option) Link[*payload] {
 				switch kind {
 				case "before":
 					return Before("x", tc.hook, opts...)
@@ -117,7 +117,7 @@ func TestErrorPolicy(t *testing.T) {
 				return Around("x", answer(tc.hook), opts...)
 			}
 			t.Run(tc.name+", "+kind+", closed", func(t *testing.T) {
-				c := newChain(t, make())
+				c := newChain(t, link())
 				out, err := c.Then(nop)(bg, &payload{text: "in"})
 				blamed(t, err, "x")
 				is(t, err, tc.want)
@@ -127,7 +127,7 @@ func TestErrorPolicy(t *testing.T) {
 				eq(t, "failures", guardOf(t, c, "x").failures.Load(), 1)
 			})
 			t.Run(tc.name+", "+kind+", open", func(t *testing.T) {
-				c := newChain(t, make(OnFailure(Ignore)))
+				c := newChain(t, link(OnFailure(Ignore)))
 				in := &payload{text: "in"}
 				out, err := c.Then(nop)(bg, in)
 				must(t, err)
@@ -233,7 +233,8 @@ func (hostileTracer) LinkEnd(_ context.Context, _ Traced, _ error)      { panic(
 func TestHostileViolationDetails(t *testing.T) {
 	c := newChain(t, Before("x", fail(Block("no", Details(map[string]any{"bad": hostile{}})))))
 	_, err := c.Then(nop)(bg, &payload{})
-	if text := blockedBy(t, err, "x").Error(); !strings.Contains(text, "no") {
+	blockedBy(t, err, "x")
+	if text := err.Error(); !strings.Contains(text, "no") {
 		t.Error(text)
 	}
 }

@@ -169,9 +169,7 @@ func ExampleIntercept() {
 }
 
 func ExampleInterceptor() {
-	var quota chain.Interceptor = func(ctx context.Context, next func(context.Context) error) error {
-		return chain.Block("no quota left")
-	}
+	quota := func(context.Context, func(context.Context) error) error { return chain.Block("no quota left") }
 	requests, numbers := chain.New[*Request]("requests"), chain.New[int]("numbers")
 	_, err1 := requests.Use(requests.Intercept("quota", quota))
 	_, err2 := numbers.Use(numbers.Intercept("quota", quota))

@@ -88,7 +88,7 @@ func TestStats(t *testing.T) {
 	must(t, c.Drain(bg))
 	st := c.Stats()
 	eq(t, "chain", st.Chain, "t")
-	eq(t, "dispatcher", st.Dispatcher, DispatcherStats{Queued: 3, Done: 3})
+	eq(t, "dispatcher", [3]int64{st.Dispatcher.Queued, st.Dispatcher.Done, st.Dispatcher.Dropped}, [3]int64{3, 3, 0})
 	x, ok := st.Link("x")
 	eq(t, "found", ok, true)
 	eq(t, "x", x, LinkStats{Link: "x", Scope: "process", Breaker: gobreaker.StateOpen, State: "open", Calls: x.Calls, Failures: 3, Trips: 1})

@@ -339,8 +339,10 @@ func TestUsersSettings(t *testing.T) {
 		{"behaviour 23: a violation is not asked about", Before("x", block("no"), Breaker(settings)), nop, 0, gobreaker.Counts{}},
 		{"behaviour 23: nor is the backend's error", Around("x", passOn, Breaker(settings)), fail(errBackend), 0, gobreaker.Counts{}},
 		{"nor a panic", Before("x", panics, Breaker(settings)), nop, 0, gobreaker.Counts{Requests: 1, TotalFailures: 1, ConsecutiveFailures: 1}},
-		{"a callback that panics", Before("x", fail(errOwn), Breaker(gobreaker.Settings{IsExcluded: func(error) bool { panic("user") }})), nop, 0,
-			gobreaker.Counts{Requests: 1, TotalFailures: 1, ConsecutiveFailures: 1}},
+		{
+			"a callback that panics", Before("x", fail(errOwn), Breaker(gobreaker.Settings{IsExcluded: func(error) bool { panic("user") }})), nop, 0,
+			gobreaker.Counts{Requests: 1, TotalFailures: 1, ConsecutiveFailures: 1},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			asked = nil

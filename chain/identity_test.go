@@ -5,25 +5,26 @@ import (
 	"testing"
 )
 
-// value runs a payload of any type through every kind of link: untouched, then rewritten.
-func value[P any](t *testing.T, in, rewritten P, comparable bool) {
+// value runs a payload of any type through every kind of link: untouched, then rewritten. same says that the engine can
+// tell an untouched one.
+func value[P any](t *testing.T, in, rewritten P, same bool) {
 	t.Helper()
-	same := func(_ context.Context, p P) (P, error) { return p, nil }
+	keep := func(_ context.Context, p P) (P, error) { return p, nil }
 	pass := func(next Handler[P]) Handler[P] {
 		return func(ctx context.Context, p P) (P, error) { return next(ctx, p) }
 	}
 	c := New[P]("t")
-	_, err := c.Use(Before("b", same), After("a", same), Around("in", pass), Around("open", pass, OnFailure(Ignore)), Around("out", pass, Outer()), Around("s", pass, InMode(Audit)),
-		Before("audit", same, InMode(Audit)), Before("con", same, InMode(Concurrent)), Observe("o", func(context.Context, Outcome[P]) {}))
+	_, err := c.Use(Before("b", keep), After("a", keep), Around("in", pass), Around("open", pass, OnFailure(Ignore)), Around("out", pass, Outer()), Around("s", pass, InMode(Audit)),
+		Before("audit", keep, InMode(Audit)), Before("con", keep, InMode(Concurrent)), Observe("o", func(context.Context, Outcome[P]) {}))
 	must(t, err)
-	h := c.Then(same)
+	h := c.Then(keep)
 	for range 2 {
 		_, err = h(bg, in)
 		must(t, err)
 	}
 	for _, l := range c.Stats().Links {
 		eq(t, "failures of "+l.Link, l.Failures, 0)
-		if comparable {
+		if same {
 			eq(t, "rewrites of "+l.Link, l.Rewrites+l.WouldRewrites, 0)
 		}
 	}
@@ -64,10 +65,7 @@ func refusesNil[P any](t *testing.T, in P) {
 	}
 }
 
-type plain struct {
-	a int
-	b string
-}
+type plain struct{ a int }
 
 type withSlice struct{ s []int }
 

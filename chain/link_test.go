@@ -10,7 +10,6 @@ import (
 )
 
 func TestRegistrationRefuses(t *testing.T) {
-	breaker := func(st gobreaker.Settings) Option { return Breaker(st) }
 	for _, tc := range []struct {
 		name  string
 		links []Link[*payload]
@@ -29,9 +28,9 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"behaviour 4: unknown mode", []Link[*payload]{Before("x", nop, InMode(17))}, "unknown mode 17"},
 		{"behaviour 4: unknown failure policy", []Link[*payload]{Before("x", nop, OnFailure(9))}, "unknown failure policy 9"},
 		{"behaviour 4: negative timeout", []Link[*payload]{Before("x", nop, Timeout(-1))}, "negative timeout"},
-		{"negative breaker timeout", []Link[*payload]{Before("x", nop, breaker(gobreaker.Settings{Timeout: -1}))}, "negative duration"},
-		{"negative breaker interval", []Link[*payload]{Before("x", nop, breaker(gobreaker.Settings{Interval: -1}))}, "negative duration"},
-		{"negative breaker bucket", []Link[*payload]{Before("x", nop, breaker(gobreaker.Settings{BucketPeriod: -1}))}, "negative duration"},
+		{"negative breaker timeout", []Link[*payload]{Before("x", nop, Breaker(gobreaker.Settings{Timeout: -1}))}, "negative duration"},
+		{"negative breaker interval", []Link[*payload]{Before("x", nop, Breaker(gobreaker.Settings{Interval: -1}))}, "negative duration"},
+		{"negative breaker bucket", []Link[*payload]{Before("x", nop, Breaker(gobreaker.Settings{BucketPeriod: -1}))}, "negative duration"},
 		{"Around in Transform", []Link[*payload]{Around("x", passOn, InMode(Transform))}, "mode transform"},
 		{"Around in Concurrent", []Link[*payload]{Around("x", passOn, InMode(Concurrent))}, "mode concurrent"},
 		{"Around in FireAndForget", []Link[*payload]{Around("x", passOn, InMode(FireAndForget))}, "mode fire_and_forget"},
@@ -118,8 +117,8 @@ func TestEnums(t *testing.T) {
 	roundTrip(t, BlockWhenFull, DropNewest, RunInline)
 
 	var m Mode
-	err := m.UnmarshalText([]byte("paralel"))
-	if err == nil || !strings.Contains(err.Error(), `unknown mode "paralel"`) || !strings.Contains(err.Error(), "concurrent") {
+	err := m.UnmarshalText([]byte("sideways"))
+	if err == nil || !strings.Contains(err.Error(), `unknown mode "sideways"`) || !strings.Contains(err.Error(), "concurrent") {
 		t.Errorf("got error %v, want one that lists the modes", err)
 	}
 	eq(t, "unknown value", Mode(42).String(), "mode(42)")

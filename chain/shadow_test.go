@@ -10,9 +10,6 @@ import (
 
 func TestShadow(t *testing.T) {
 	type counts struct{ wouldRewrite, wouldBlock, failures int64 }
-	next := func(f func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error)) Middleware[*payload] {
-		return around(f)
-	}
 	ok := func(p *payload) (*payload, error) { return p.with("out"), nil }
 	broken := func(*payload) (*payload, error) { return nil, errBackend }
 	for _, tc := range []struct {
@@ -23,20 +20,20 @@ func TestShadow(t *testing.T) {
 	}{
 		{"behaviour 17b: passes on", passOn, ok, counts{}},
 		{"behaviour 17b: passes the error on", passOn, broken, counts{}},
-		{"behaviour 17b: rewrites in", next(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+		{"behaviour 17b: rewrites in", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
 			return next(ctx, p.with("X"))
 		}), ok, counts{wouldRewrite: 1}},
-		{"behaviour 17b: rewrites out", next(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+		{"behaviour 17b: rewrites out", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
 			out, err := next(ctx, p)
 			return out.with("Y"), err
 		}), ok, counts{wouldRewrite: 1}},
-		{"behaviour 17b: several nexts", next(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+		{"behaviour 17b: several nexts", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
 			_, _ = next(ctx, p)
 			return next(ctx, p)
 		}), ok, counts{wouldRewrite: 1}},
 		{"behaviour 17b: short-circuits", answer(add("Z")), ok, counts{wouldRewrite: 1}},
 		{"behaviour 17b: falls back", afterNext(nop), broken, counts{wouldRewrite: 1}},
-		{"behaviour 17b: translates the error", next(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+		{"behaviour 17b: translates the error", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
 			if _, err := next(ctx, p); err != nil {
 				return nil, errors.New("unavailable")
 			}
@@ -48,7 +45,7 @@ func TestShadow(t *testing.T) {
 		{"behaviour 17b: panics after next", afterNext(panics), broken, counts{failures: 1}},
 		{"behaviour 17b: fails", answer(fail(errOwn)), ok, counts{failures: 1}},
 		{"behaviour 17b: nil result", answer(func(context.Context, *payload) (*payload, error) { return nil, nil }), ok, counts{failures: 1}},
-		{"behaviour 17b: drops the context", next(func(_ context.Context, p *payload, next Handler[*payload]) (*payload, error) { return next(bg, p) }), ok, counts{}},
+		{"behaviour 17b: drops the context", around(func(_ context.Context, p *payload, next Handler[*payload]) (*payload, error) { return next(bg, p) }), ok, counts{}},
 	} {
 		for _, opts := range [][]Option{{InMode(Audit)}, {InMode(Audit), Outer()}} {
 			t.Run(tc.name, func(t *testing.T) {
@@ -97,7 +94,7 @@ func TestShadowNextOfAnotherCall(t *testing.T) {
 	calls := 0
 	c := newChain(t, Around("x", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
 		if kept == nil {
-			kept = ctx
+			kept = ctx //nolint:fatcontext // a link that keeps its context is what is tested
 		}
 		return next(kept, p)
 	}), InMode(Audit)))

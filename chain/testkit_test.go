@@ -18,6 +18,9 @@ var (
 	errOwn     = errors.New("the link's own failure")
 )
 
+// noContext is a caller's mistake.
+var noContext context.Context
+
 // payload is frozen: links return another one.
 type payload struct {
 	text string
@@ -119,13 +122,13 @@ func blamed(t testing.TB, err error, link string) {
 }
 
 // blockedBy checks that err is a violation of the named link.
-func blockedBy(t testing.TB, err error, link string) *Violation {
+func blockedBy(t testing.TB, err error, link string) Violation {
 	t.Helper()
 	var v *Violation
 	if !errors.As(err, &v) || v.Link != link {
 		t.Fatalf("got error %v, want a violation of link %s", err, link)
 	}
-	return v
+	return *v
 }
 
 // guardOf is the guard of the named link, of the innermost scope that has one.
