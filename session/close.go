@@ -106,7 +106,7 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	s.live[r.base.RequestID] = r
 	f := stages.CleanupFields{
 		FinalHistory: s.history, Interactions: s.interactions, Generations: s.generations, Usage: s.usage,
-		Duration: time.Since(s.begun), Log: stages.ListOf(s.log...), Err: cause,
+		Duration: time.Since(s.begun), Log: s.logged(), Err: cause,
 	}
 	s.mu.Unlock()
 	defer s.end(r)

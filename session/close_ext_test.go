@@ -227,3 +227,30 @@ func TestCloseDrainsBackgroundWork(t *testing.T) {
 		t.Errorf("got %v, done: %t", err, done)
 	}
 }
+
+func TestGenerationLog(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]string{0: "", 1: "e", 3: "cde", 5: "abcde", 9: "abcde"} {
+		rec := &recorder{}
+		s, err := session.Start(t.Context(), session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{})),
+			session.WithBackend(echo()), session.WithSetup(rec.register), session.WithGenerationLog(size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"a", "b", "c", "d", "e"} {
+			if _, err := s.Instruct(t.Context(), text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, e := range last[*stages.Cleanup](t, rec, "session_cleanup").Log().All() {
+			got += e.Output.Text
+		}
+		if got != want {
+			t.Errorf("a log of %d holds %q, want %q", size, got, want)
+		}
+	}
+}

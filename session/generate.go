@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/maillon-go/maillon/stages"
@@ -61,15 +62,24 @@ func (s *Session) record(e stages.Exchange) {
 	if s.over {
 		return
 	}
+	switch n := s.cfg.logSize; {
+	case n == 0:
+	case len(s.log) < n:
+		s.log = append(s.log, e)
+	default: // a ring
+		s.log[s.generations%n] = e
+	}
 	s.generations++
 	s.usage = s.usage.Add(e.Output.Usage)
-	if s.cfg.logSize == 0 {
-		return
+}
+
+// logged is the log of generations, oldest first. s.mu is held.
+func (s *Session) logged() stages.List[stages.Exchange] {
+	if len(s.log) == 0 {
+		return stages.List[stages.Exchange]{}
 	}
-	if len(s.log) == s.cfg.logSize {
-		s.log = append(s.log[:0], s.log[1:]...)
-	}
-	s.log = append(s.log, e)
+	oldest := s.generations % len(s.log)
+	return stages.ListOf(slices.Concat(s.log[oldest:], s.log[:oldest])...)
 }
 
 // question is what one try asks the model.

@@ -220,7 +220,7 @@ func TestStubbornBackend(t *testing.T) {
 		if s.History().Len() != 0 || s.Totals().Generations != 0 || last[*stages.Cleanup](t, rec, "session_cleanup").Generations() != 0 {
 			t.Errorf("recorded: %+v", s.Totals())
 		}
-		if again := s.Close(t.Context()); again != first { //nolint:errorlint // the identical one
+		if again := s.Close(t.Context()); again != first {
 			t.Errorf("got %v", again)
 		}
 	})

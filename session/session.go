@@ -38,7 +38,7 @@ type Session struct {
 	interactions int
 	generations  int
 	usage        stages.Usage
-	log          []stages.Exchange
+	log          []stages.Exchange // of the last generations, a ring once it is full
 }
 
 // handlers are the session's stages, each bound to its chain once.
