@@ -190,11 +190,7 @@ func (t ticket) book(f finding) {
 	switch {
 	case t.done != nil:
 		t.done(err)
-	case f == unclear:
-	case f == faulty:
-		g.flags.Or(armed)
-		g.late(err)
-	case g.flags.Load()&armed != 0: // in flight when another call armed the link
+	case f != unclear: // it began before the link was armed
 		g.late(err)
 	}
 	switch {
