@@ -185,8 +185,14 @@ func (t ticket) book(f finding) {
 	case t.done == nil && f != faulty && g.flags.Load()&armed == 0:
 		return // nothing on record, nothing to record
 	}
-	err := [...]error{nil, errFaulty, errUnclear}[f]
+	t.record(f, [...]error{nil, errFaulty, errUnclear}[f])
+	g.tell()
+}
+
+func (t ticket) record(f finding, err error) {
+	g := t.g
 	g.report.Lock()
+	defer g.report.Unlock() // also when the user's ReadyToTrip calls Goexit
 	switch {
 	case t.done != nil:
 		t.done(err)
@@ -200,8 +206,6 @@ func (t ticket) book(f finding) {
 	default: // also when a run that began armed fails after another one has disarmed the link
 		g.flags.Or(armed)
 	}
-	g.report.Unlock()
-	g.tell()
 }
 
 // late reports a run that had not asked the breaker. When that is no longer closed the result is void, as it would be
