@@ -39,6 +39,10 @@ type Pipeline struct {
 	dispatcher *chain.Dispatcher
 	owns       bool // the dispatcher
 	scope      bool
+	parent     *Pipeline // of a scope
+	cfg        PipelineConfig
+	plugins    plugins
+	custom     customChains
 }
 
 // Default is the pipeline of the process: what is registered here runs in every session.
@@ -57,7 +61,7 @@ type PipelineConfig struct {
 
 // NewPipeline makes a Pipeline without links.
 func NewPipeline(cfg PipelineConfig) *Pipeline {
-	p := &Pipeline{owns: cfg.Dispatcher == nil}
+	p := &Pipeline{owns: cfg.Dispatcher == nil, cfg: cfg}
 	if p.owns {
 		cfg.Dispatcher = chain.NewDispatcher(chain.DispatcherConfig{})
 	}
@@ -91,7 +95,7 @@ func newChain[S any](name string, s spec[S], cfg PipelineConfig) *chain.Chain[*S
 // Scope makes a Pipeline that runs the links of this one, present and future, merged with its own: one for each session.
 // It fails when p is closed. A scope that is forgotten is collected.
 func (p *Pipeline) Scope() (*Pipeline, error) {
-	s := &Pipeline{dispatcher: p.dispatcher, scope: true}
+	s := &Pipeline{dispatcher: p.dispatcher, scope: true, parent: p, cfg: p.cfg}
 	var err error
 	s.Session = scope(p.Session, &err)
 	s.Reset = scope(p.Reset, &err)
@@ -146,7 +150,7 @@ func (p *Pipeline) chains() [17]anyChain {
 // Active says whether any link is registered, here or in a parent. Each chain has an Active of its own, for callers that
 // want to skip building one payload.
 func (p *Pipeline) Active() bool {
-	for _, c := range p.chains() {
+	for _, c := range p.allChains() {
 		if c.Active() {
 			return true
 		}
@@ -173,6 +177,7 @@ func (p *Pipeline) WithTracer(t chain.Tracer) *Pipeline {
 	p.AdapterUnload.WithTracer(t)
 	p.HistoryChange.WithTracer(t)
 	p.Fault.WithTracer(t)
+	p.custom.withTracer(t)
 	return p
 }
 
@@ -180,8 +185,8 @@ func (p *Pipeline) WithTracer(t chain.Tracer) *Pipeline {
 func (p *Pipeline) Drain(ctx context.Context) error { return p.dispatcher.Drain(ctx) }
 
 // Close waits until background work is done or ctx ends, and makes later calls through the chains, and through scopes of
-// them, fail with chain.ErrClosed. It closes the dispatcher that the Pipeline made itself. A scope's Close closes its own
-// chains only, and does not wait.
+// them, fail with chain.ErrClosed. It closes the dispatcher that the Pipeline made itself, and the plugins that were
+// registered here and are used nowhere else. A scope's Close closes its own chains and plugins only, and does not wait.
 func (p *Pipeline) Close(ctx context.Context) error {
 	var errs []error
 	if !p.scope { // first: work of one chain may still call another one
@@ -189,7 +194,8 @@ func (p *Pipeline) Close(ctx context.Context) error {
 			errs = append(errs, fmt.Errorf("stages: waiting for background work: %w", err))
 		}
 	}
-	for _, c := range p.chains() {
+	own := p.chains()
+	for _, c := range append(own[:], p.custom.close()...) {
 		if err := c.Close(ctx); err != nil && len(errs) == 0 {
 			errs = append(errs, fmt.Errorf("stages: closing %s: %w", c.Name(), err))
 		}
@@ -197,22 +203,23 @@ func (p *Pipeline) Close(ctx context.Context) error {
 	if p.owns {
 		errs = append(errs, p.dispatcher.Close(ctx))
 	}
+	errs = append(errs, p.plugins.close(ctx))
 	return errors.Join(errs...)
 }
 
-// Stats are the counts of all chains, in the order of HookPoints.
+// Stats are the counts of all chains, in the order of HookPoints, those of custom stages last.
 func (p *Pipeline) Stats() []chain.Stats {
 	var out []chain.Stats
-	for _, c := range p.chains() {
+	for _, c := range p.allChains() {
 		out = append(out, c.Stats())
 	}
 	return out
 }
 
-// Explain says what each chain runs, in the order of HookPoints.
+// Explain says what each chain runs, in the order of HookPoints, those of custom stages last.
 func (p *Pipeline) Explain() Plans {
 	var out Plans
-	for _, c := range p.chains() {
+	for _, c := range p.allChains() {
 		out = append(out, c.Explain())
 	}
 	return out

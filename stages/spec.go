@@ -1,6 +1,8 @@
 package stages
 
 import (
+	"slices"
+
 	"github.com/maillon-go/maillon/chain"
 )
 
@@ -46,6 +48,27 @@ type rule[S any] struct {
 
 // policy derives from the table what links of the named chain may do.
 func (s spec[S]) policy(name string) chain.Policy[*S] {
+	rules := s.rules(name)
+	return chain.Policy[*S]{
+		NeverBlocks: neverBlocks(name),
+		Rewrite: func(pos chain.Position, old, proposed *S) (*S, []string) {
+			return s.rewrite(rules, pos, old, proposed)
+		},
+	}
+}
+
+// limit is the policy for a link that may write these fields only.
+func (s spec[S]) limit(name string, fields []string) func(pos chain.Position, old, proposed *S) (*S, []string) {
+	rules := s.rules(name)
+	for i := range rules {
+		if !slices.Contains(fields, rules[i].name) {
+			rules[i].writable = 0
+		}
+	}
+	return func(pos chain.Position, old, proposed *S) (*S, []string) { return s.rewrite(rules, pos, old, proposed) }
+}
+
+func (s spec[S]) rules(name string) []rule[S] {
 	rules := []rule[S]{{field: value("meta", s.meta)}}
 	add := func(fields []field[S], result bool) {
 		for _, f := range fields {
@@ -56,12 +79,7 @@ func (s spec[S]) policy(name string) chain.Policy[*S] {
 	}
 	add(s.in, false)
 	add(s.out, true)
-	return chain.Policy[*S]{
-		NeverBlocks: neverBlocks(name),
-		Rewrite: func(pos chain.Position, old, proposed *S) (*S, []string) {
-			return s.rewrite(rules, pos, old, proposed)
-		},
-	}
+	return rules
 }
 
 // rewrite keeps of the proposed payload what a link may write at pos.
