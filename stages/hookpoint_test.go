@@ -34,6 +34,9 @@ func TestHookPoints(t *testing.T) {
 			if h.When == "" || h.Block == "" || len(h.Carries) == 0 {
 				t.Errorf("incomplete: %+v", h)
 			}
+			if h.NeverBlocks != strings.HasPrefix(h.Block, "never blocks") {
+				t.Errorf("never blocks: %v, but a block: %s", h.NeverBlocks, h.Block)
+			}
 			for _, w := range h.Writable {
 				if !slices.Contains(h.Carries, w) || slices.Contains(h.Derived, w) {
 					t.Errorf("%s is writable but not carried, or derived", w)
