@@ -150,7 +150,12 @@ func (p *Pipeline) chains() [17]anyChain {
 // Active says whether any link is registered, here or in a parent. Each chain has an Active of its own, for callers that
 // want to skip building one payload.
 func (p *Pipeline) Active() bool {
-	for _, c := range p.allChains() {
+	for _, c := range p.chains() {
+		if c.Active() {
+			return true
+		}
+	}
+	for _, c := range p.customChains() {
 		if c.Active() {
 			return true
 		}
