@@ -112,12 +112,12 @@ func TestHungRunsAreBounded(t *testing.T) {
 			Timeout(time.Millisecond), TripAfter(1<<30)))
 		h := c.Then(nop)
 		var wg sync.WaitGroup
-		for range maxRunning {
+		for range maxLeft {
 			wg.Go(func() { _, _ = h(bg, &payload{}) })
 		}
 		wg.Wait()
 		s, _ := c.Stats().Link("x")
-		eq(t, "behaviour 26: running", s.Running, maxRunning)
+		eq(t, "behaviour 26: running", s.Running, maxLeft)
 		_, err := h(bg, &payload{})
 		blamed(t, err, "x")
 		is(t, err, ErrAbandoned)

@@ -5,7 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
+	"unsafe"
+
+	"github.com/samber/lo"
 )
 
 // instance is a Middleware applied to the next of one Then. It outlives plans: its next finds the plan of the call in the
@@ -14,6 +18,7 @@ type instance[P any] struct {
 	slot int
 	h    Handler[P]
 	last atomic.Pointer[plan[P]] // the newest plan it is part of
+	held held[P]
 }
 
 // instanceKey keeps the same Link apart when a scope and its parent both have it.
@@ -64,15 +69,18 @@ func (b *bound[P]) applied(n *node[P], next Handler[P]) (h Handler[P]) {
 	return h
 }
 
-// forgetUnused frees the slots of instances that the new plan has not. Calls on older plans keep theirs.
+// forgetUnused frees the slots of instances whose links the new plan has not, switched off or not. Calls on older plans
+// keep theirs.
 func (b *bound[P]) forgetUnused(pl *plan[P]) {
+	planned := lo.SliceToMap(pl.order, func(n *node[P]) (instanceKey, bool) { return instanceKey{n.id, n.scope}, true })
 	for key, in := range b.instances {
-		if in.slot < len(pl.hops) && pl.hops[in.slot].in == in {
+		switch {
+		case in.slot < len(pl.hops) && pl.hops[in.slot].in == in:
 			in.last.Store(pl)
-			continue
+		case !planned[key]:
+			delete(b.instances, key)
+			b.slots[in.slot] = nil
 		}
-		delete(b.instances, key)
-		b.slots[in.slot] = nil
 	}
 }
 
@@ -132,53 +140,109 @@ func (pl *plan[P]) trackedNext(ctx context.Context, f *frame[P], slot int, p P) 
 
 // cameBack records what the first next returned.
 func (f *frame[P]) cameBack(slot int, g *guard, r P, err error) {
-	if err != nil {
-		g.blame.nextFailed(err)
-	}
+	x := passage[P]{out: r, err: err}
+	f.note(g, err)
 	if f.passed != nil {
 		f.passed[slot].out, f.passed[slot].err = r, err
-	} else {
-		f.root.rec.setResult(&f.states[slot], r, err)
+	}
+	if f.passed == nil || f.states[slot].Load()&several != 0 {
+		f.root.rec.addResult(&f.states[slot], x)
 	}
 	f.states[slot].Or(back)
 }
 
-// nextAgain is a further next within one invocation. What it returned is what counts from then on.
+// note remembers an error of next for all who may meet it.
+func (f *frame[P]) note(g *guard, err error) {
+	if err != nil {
+		g.blame.nextFailed(err)
+		f.root.rec.failed.Store(true)
+	}
+}
+
+// nextAgain is a further next within one invocation. What the last one to return returned is what counts.
 func (pl *plan[P]) nextAgain(ctx context.Context, f *frame[P], slot int, p P) (P, error) {
 	hp := &pl.hops[slot]
-	if f.states[slot].Load()&over != 0 {
+	if f.states[slot].Or(several)&over != 0 {
 		var zero P
 		return zero, &LinkError{pl.c.name, hp.n.name, ErrNextTooLate}
 	}
+	f.states[slot].Add(running)
+	defer f.states[slot].Add(^running + 1)
 	r, err := hp.next(pl.newFrame(ctx, f.root), p)
-	if err != nil {
-		hp.n.g.blame.nextFailed(err)
-	}
-	f.root.rec.setResult(&f.states[slot], r, err)
-	f.states[slot].Or(several | back)
+	f.note(hp.n.g, err)
+	f.root.rec.addResult(&f.states[slot], passage[P]{out: r, err: err})
+	f.states[slot].Or(back)
 	return r, err
 }
 
-// lostNext is a next whose context does not lead to the call: a frame of its own, and no memory of it in the call.
+// lostNext is a next whose context does not lead to the call. Without a policy it gets a frame of its own, and the call has
+// no memory of it. Where there is one, what it may change must be known: the payload has to be one that the link was given,
+// and that leads back to the call.
 func (b *bound[P]) lostNext(ctx context.Context, in *instance[P], p P) (P, error) {
+	var zero P
 	pl := in.last.Load()
 	if pl == nil { // called by the factory itself
-		var zero P
 		return zero, fmt.Errorf("chain %s: next was called before the middleware was applied", b.c.name)
 	}
 	hp := &pl.hops[in.slot]
-	if hp.shadow {
+	switch {
+	case hp.shadow:
 		return pl.shadowNext(ctx, hp.n, p)
-	}
-	if pl.c.id.isNil(p) {
+	case pl.c.id.isNil(p):
 		return p, fmt.Errorf("next: %w", ErrNilPayload)
+	case pl.filters(hp.n):
+		if f := in.held.find(p); f != nil {
+			return f.pl.trackedNext(context.WithValue(ctx, b, f), f, in.slot, p)
+		}
+		return zero, fmt.Errorf("next: %w", errLostPayload)
 	}
-	hp.n.g.lost.Add(1)
+	b.lost.Add(1)
 	r, err := hp.next(pl.newFrame(ctx, nil), p)
 	if err != nil {
 		hp.n.g.blame.nextFailed(err)
 	}
 	return r, err
+}
+
+var errLostPayload = errors.New("another payload, with a context that does not derive from the call's, cannot be checked against the policy; " +
+	"context.WithoutCancel detaches a call and keeps what is needed")
+
+// held are the payloads that an Around with a policy was given in the calls in flight, and the frames of those calls.
+type held[P any] struct {
+	mu     sync.Mutex
+	frames map[unsafe.Pointer]*frame[P]
+}
+
+func (h *held[P]) add(p P, f *frame[P]) {
+	if !f.pl.c.id.word {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.frames == nil {
+		h.frames = map[unsafe.Pointer]*frame[P]{}
+	}
+	h.frames[word(p)] = f
+}
+
+func (h *held[P]) remove(p P, f *frame[P]) {
+	if !f.pl.c.id.word {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.frames[word(p)] == f {
+		delete(h.frames, word(p))
+	}
+}
+
+func (h *held[P]) find(p P) *frame[P] {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.frames) == 0 { // for values, whose identity is no word, always
+		return nil
+	}
+	return h.frames[word(p)]
 }
 
 // guardAround is one Around with its guard. The healthy way through touches no lock and allocates nothing.
@@ -199,9 +263,15 @@ func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 		}
 		since, returned := g.blame.count.Load(), false
 		if remembers {
-			pl.frameOf(ctx).passed[slot].in = p
+			f := pl.frameOf(ctx)
+			if f.passed[slot].in = p; filtered {
+				in.held.add(p, f)
+			}
 		}
 		defer func() {
+			if filtered {
+				in.held.remove(p, pl.frameOf(ctx))
+			}
 			if !returned {
 				err = contained(pl.recovered(recover()))
 				r, err = pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, true)
@@ -226,10 +296,14 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.passed != nil {
 		f.passed[slot].in = p
 	}
+	if pl.filters(n) {
+		hp.in.held.add(p, f)
+		defer hp.in.held.remove(p, f)
+	}
 	a := aroundRun[P]{slot: slot, p: p, since: n.g.blame.count.Load()}
-	a.t, err = n.g.enter(func() bool { return f.states[slot].Load()&(begun|back|several) == begun })
+	a.t, err = n.g.enter(func() bool { return f.inNext(slot) })
 	if err != nil { // the breaker is open
-		if err = pl.fail(n, err); err == nil {
+		if err = pl.fail(n, err, unclear); err == nil {
 			return hp.next(ctx, p)
 		}
 		return r, err
@@ -238,7 +312,11 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.rec.traced {
 		lctx = pl.linkStart(ctx, n)
 	}
-	res := pl.containInline(lctx, hp.in.h, p, a.t, func(t ticket) { pl.exited(n, t, &f.root.rec) })
+	res := pl.containInline(lctx, hp.in.h, p, func(err error) {
+		if pl.left(n, a.t, &f.root.rec, err); f.rec.traced {
+			pl.linkEnd(lctx, n, err)
+		}
+	})
 	if f.rec.traced {
 		pl.linkEnd(lctx, n, res.err)
 	}
@@ -258,45 +336,48 @@ type aroundRun[P any] struct {
 func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error, own bool) (P, error) {
 	n, f := pl.hops[a.slot].n, pl.frameOf(ctx)
 	if own && err == ErrGoexit { //nolint:errorlint // identity is what tells
-		pl.exited(n, a.t, &f.root.rec)
+		pl.left(n, a.t, &f.root.rec, err)
 		return r, err
 	}
-	lastOut, lastErr, returned := f.result(a.slot)
+	last, returned := f.result(a.slot)
 	if err == nil {
 		base := a.p
-		if returned && !pl.c.id.isNil(lastOut) {
-			base = lastOut
+		if returned && !pl.c.id.isNil(last.out) {
+			base = last.out
 		}
-		r, err = pl.acceptAround(n, base, r)
+		r, err = pl.acceptAround(n, f, a.slot, base, r)
 	}
-	foreign := err != nil && !own && (returned && lastErr != nil || n.g.blame.shared(err, a.since))
-	a.t.report(n.g.judge(ctx, err, own, foreign))
+	v, blocks := asViolation(err)
+	blocks = blocks && !own && !n.g.blame.knows(v, last.err, a.since)
+	foreign := err != nil && !own && !blocks && (returned && last.err != nil || n.g.blame.shared(err, a.since))
+	found := n.g.judge(ctx, err, own, foreign)
+	a.t.report(found)
 	switch {
 	case err == nil:
 		return r, nil
 	case foreign && pl.filters(n): // of the payload beside an error, too, only what next returned passes
-		return lastOut, err
+		return last.out, err
 	case foreign:
 		return r, err
-	}
-	var zero P
-	if v, ok := asViolation(err); ok && !own {
+	case blocks:
 		err = pl.blocked(n, v, err)
-	} else {
-		err = pl.fail(n, err)
+	default:
+		err = pl.fail(n, err, found)
 	}
 	if err != nil {
+		var zero P
 		return zero, err
 	}
-	return pl.bypass(ctx, f, a, lastOut, lastErr, returned)
+	return pl.bypass(ctx, f, a, last, returned)
 }
 
-// acceptAround checks the result of an Around that says it succeeded against what next gave it, or what it was given.
-func (pl *plan[P]) acceptAround(n *node[P], base, r P) (P, error) {
+// acceptAround checks the result of an Around that says it succeeded against base: what next gave it, or what it was given.
+// A result that is, identically, one that next returned has been through the policy, if not as the last.
+func (pl *plan[P]) acceptAround(n *node[P], f *frame[P], slot int, base, r P) (P, error) {
 	switch {
 	case pl.c.id.isNil(r):
 		return r, ErrNilPayload
-	case !pl.filters(n), pl.c.id.same(r, base):
+	case !pl.filters(n), pl.c.id.same(r, base), f.returned(slot, r):
 		return r, nil
 	}
 	return pl.filter(n, Out, base, r)
@@ -304,13 +385,13 @@ func (pl *plan[P]) acceptAround(n *node[P], base, r P) (P, error) {
 
 // bypass goes on without a link that failed open: with what next returned to it, or by calling next in its place, but
 // never for the second time.
-func (pl *plan[P]) bypass(ctx context.Context, f *frame[P], a aroundRun[P], lastOut P, lastErr error, returned bool) (P, error) {
+func (pl *plan[P]) bypass(ctx context.Context, f *frame[P], a aroundRun[P], last passage[P], returned bool) (P, error) {
 	state, hp := &f.states[a.slot], &pl.hops[a.slot]
 	switch {
 	case returned:
 		state.Or(over)
-		return lastOut, lastErr
-	case hp.n.g.lost.Load() == 0 && state.CompareAndSwap(0, begun|over):
+		return last.out, last.err
+	case f.lost == pl.b.lost.Load() && state.CompareAndSwap(0, begun|over):
 		return hp.next(ctx, a.p)
 	}
 	// next is still running somewhere, or one without a frame may have been this call's

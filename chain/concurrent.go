@@ -15,27 +15,25 @@ func (pl *plan[P]) runConcurrent(ctx context.Context, batch []step[P], p P, trac
 		res ran[P]
 	}
 	votes := make(chan vote, len(batch))
-	voted := make([]bool, len(batch)) // or has no vote
+	runs := make([]*apart, len(batch)) // that have not voted
 	waiting := 0
 	for i := range batch {
 		n := batch[i].n
 		if n.g.flags.Load()&off != 0 {
-			voted[i] = true
 			continue
 		}
 		waiting++
-		if !n.g.startRunning() {
-			votes <- vote{i, ran[P]{err: ErrAbandoned}}
+		a, err := n.g.startApart()
+		if err != nil {
+			votes <- vote{i, ran[P]{err: err, found: unclear}}
 			continue
 		}
+		runs[i] = a
 		go func() {
-			defer n.g.running.Add(-1)
-			ch := make(chan ran[P], 1)
-			defer func() { votes <- vote{i, <-ch} }() // also when the hook calls Goexit
-			ch <- pl.runHook(cctx, n, p, traced, true, func(t ticket) {
-				t.report(faulty)
-				ch <- ran[P]{err: ErrGoexit, own: true}
-			})
+			defer a.end()
+			v := vote{i, ran[P]{err: ErrGoexit, own: true, found: faulty}}
+			defer func() { votes <- v }() // also when the hook, or a callback of its breaker, calls Goexit
+			v.res = pl.runHook(cctx, n, p, traced, true, func(t ticket, _ error) { t.report(faulty) })
 		}()
 	}
 	winner, verdict := len(batch), error(nil)
@@ -45,22 +43,22 @@ func (pl *plan[P]) runConcurrent(ctx context.Context, batch []step[P], p P, trac
 			select {
 			case v = <-votes:
 			case <-ctx.Done():
-				outvoted(batch, voted)
+				outvoted(runs)
 				return fmt.Errorf("chain %s: %w", pl.c.name, context.Cause(ctx))
 			}
 		} else {
 			select {
 			case v = <-votes:
 			default:
-				outvoted(batch, voted)
+				outvoted(runs)
 				return verdict
 			}
 		}
-		voted[v.i] = true
+		runs[v.i] = nil
 		if verdict != nil && (v.i > winner || isCause(v.res.err, context.Canceled)) {
 			continue
 		}
-		if _, err := pl.settle(batch[v.i].n, p, v.res.p, v.res.err); err != nil {
+		if _, err := pl.settle(batch[v.i].n, p, v.res); err != nil {
 			winner, verdict = v.i, err
 			cancel()
 		}
@@ -68,11 +66,11 @@ func (pl *plan[P]) runConcurrent(ctx context.Context, batch []step[P], p P, trac
 	return verdict
 }
 
-// outvoted counts the runs that nobody waits for any more.
-func outvoted[P any](batch []step[P], voted []bool) {
-	for i := range batch {
-		if !voted[i] {
-			batch[i].n.g.abandoned.Add(1)
+// outvoted leaves the runs behind that nobody waits for any more.
+func outvoted(runs []*apart) {
+	for _, a := range runs {
+		if a != nil {
+			a.abandon()
 		}
 	}
 }

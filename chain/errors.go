@@ -161,10 +161,17 @@ func contained(v any) error {
 
 // asViolation finds a block in an error. A nil *Violation inside an error (the typed-nil trap) is none, and so is an
 // error whose own Is, As or Unwrap method panics.
-func asViolation(err error) (v *Violation, ok bool) {
-	if v, ok := err.(*Violation); ok { //nolint:errorlint // the common case, without reflection
+func asViolation(err error) (*Violation, bool) {
+	switch v := err.(type) { //nolint:errorlint // the common cases, without reflection and without an allocation
+	case nil:
+		return nil, false
+	case *Violation:
 		return v, v != nil
 	}
+	return wrappedViolation(err)
+}
+
+func wrappedViolation(err error) (v *Violation, ok bool) {
 	defer func() {
 		if recover() != nil {
 			v, ok = nil, false

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -10,8 +11,10 @@ import (
 const (
 	begun   uint32 = 1 << iota // next was called
 	back                       // and returned: the result is on record
-	several                    // next was called again
+	several                    // next was called again: all results are on record
 	over                       // the link was bypassed: a later call of next is refused
+
+	running uint32 = 1 << 8 // a further next that has not returned, counted from this bit on
 )
 
 // inlineSlots is the number of Arounds whose state fits into the frame's own allocation.
@@ -25,6 +28,7 @@ type frame[P any] struct {
 	b               *bound[P]
 	pl              *plan[P]
 	root            *frame[P] // the call's first frame, with the record
+	lost            uint64    // nexts without a frame before this call
 	states          []atomic.Uint32
 	passed          []passage[P] // only in a wide plan
 	few             [inlineSlots]atomic.Uint32
@@ -69,7 +73,7 @@ func (pl *plan[P]) newFrame(ctx context.Context, root *frame[P]) *frame[P] {
 	} else {
 		f.states = make([]atomic.Uint32, n)
 	}
-	f.Context, f.b, f.pl, f.root, f.rec.mu, f.rec.frame = ctx, pl.b, pl, f, &f.mu, f
+	f.Context, f.b, f.pl, f.root, f.rec.frame, f.lost = ctx, pl.b, pl, f, f, pl.b.lost.Load()
 	if root != nil {
 		f.root, f.rec.traced = root, root.rec.traced
 	}
@@ -104,83 +108,119 @@ func (pl *plan[P]) enter(ctx context.Context, p P, rec *record[P]) (P, error) {
 }
 
 // result is what next last returned to the Around in this slot.
-func (f *frame[P]) result(slot int) (out P, err error, returned bool) { //nolint:revive // the error is a value here
+func (f *frame[P]) result(slot int) (x passage[P], returned bool) {
 	st := f.states[slot].Load()
 	if st&back == 0 {
-		return out, nil, false
+		return x, false
 	}
-	if f.passed != nil && st&several == 0 {
-		return f.passed[slot].out, f.passed[slot].err, true
+	if f.passed == nil || st&several != 0 {
+		if all := f.root.rec.results(&f.states[slot]); len(all) > 0 {
+			return all[len(all)-1], true
+		}
 	}
-	x, ok := f.root.rec.result(&f.states[slot])
-	return x.out, x.err, ok
+	if f.passed != nil {
+		return f.passed[slot], true
+	}
+	return x, false
 }
 
-// record is what a call's outcome will tell beside its result. Empty and without a lock until something happens.
+// returned says whether p is, identically, something that next returned to the Around in this slot.
+func (f *frame[P]) returned(slot int, p P) bool {
+	st := f.states[slot].Load()
+	if f.passed != nil && st&back != 0 && f.pl.c.id.same(p, f.passed[slot].out) {
+		return true
+	}
+	return st&several != 0 && slices.ContainsFunc(f.root.rec.results(&f.states[slot]), func(x passage[P]) bool {
+		return f.pl.c.id.same(p, x.out)
+	})
+}
+
+// inNext says whether the Around in this slot is waiting for a next.
+func (f *frame[P]) inNext(slot int) bool {
+	st := f.states[slot].Load()
+	return st&(begun|back|several) == begun || st >= running
+}
+
+// record is what a call's outcome will tell beside its result. Nothing is written to it, and no lock taken, until
+// something happens.
 type record[P any] struct {
 	traced  bool
+	has     bool        // last is set
 	reached atomic.Bool // the handler was
-	frame   *frame[P]   // the call's first, nil without Arounds
-	mu      *sync.Mutex // nil in a call without Arounds: it has one goroutine, and a lock would move the record to the heap
+	failed  atomic.Bool // some next
+	frame   *frame[P]   // that it is part of; nil in a call without Arounds, which has one goroutine and needs no lock
+	last    P           // the payload as the last link left it, in a call that somebody observes
 	more    *notes[P]
 }
 
 type notes[P any] struct {
-	last    *P    // the payload as the last link left it
-	exit    error // who called Goexit: a *LinkError, or ErrGoexit for the handler
-	results map[*atomic.Uint32]passage[P]
+	exit error // who called Goexit: a *LinkError, or ErrGoexit for the handler
+	next map[*atomic.Uint32][]passage[P]
 }
 
-func (r *record[P]) note(f func(*notes[P])) {
-	if r == nil {
-		return
+// lock is for records that several goroutines may reach.
+func (r *record[P]) lock() (unlock func()) {
+	if r.frame == nil {
+		return func() {}
 	}
-	if r.mu != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-	}
+	r.frame.mu.Lock()
+	return r.frame.mu.Unlock
+}
+
+func (r *record[P]) notes() *notes[P] {
 	if r.more == nil {
 		r.more = new(notes[P])
 	}
-	f(r.more)
+	return r.more
 }
 
 // exit notes who called Goexit and whether this is news: on its way up the Goexit passes every Around, and they are not
 // to blame.
 func (r *record[P]) exit(err error) (first bool) {
-	first = r == nil
-	r.note(func(n *notes[P]) {
-		if first = n.exit == nil; first {
-			n.exit = err
-		}
-	})
+	if r == nil {
+		return true
+	}
+	defer r.lock()()
+	n := r.notes()
+	if first = n.exit == nil; first {
+		n.exit = err
+	}
 	return first
 }
 
-func (r *record[P]) keep(p P) { r.note(func(n *notes[P]) { n.last = &p }) }
-
-func (r *record[P]) kept() (yes bool) {
-	r.note(func(n *notes[P]) { yes = n.last != nil })
-	return yes
+func (r *record[P]) keep(p P) {
+	defer r.lock()()
+	r.last, r.has = p, true
 }
 
-// setResult remembers what next returned where the frame has no place for it.
-func (r *record[P]) setResult(slot *atomic.Uint32, out P, err error) {
-	r.note(func(n *notes[P]) {
-		if n.results == nil {
-			n.results = map[*atomic.Uint32]passage[P]{}
-		}
-		n.results[slot] = passage[P]{out: out, err: err}
-	})
+func (r *record[P]) kept() bool {
+	defer r.lock()()
+	return r.has
 }
 
-func (r *record[P]) result(slot *atomic.Uint32) (x passage[P], ok bool) {
-	r.note(func(n *notes[P]) { x, ok = n.results[slot] })
-	return x, ok
+// addResult remembers what a next returned where the frame has no place for it.
+func (r *record[P]) addResult(slot *atomic.Uint32, x passage[P]) {
+	defer r.lock()()
+	n := r.notes()
+	if n.next == nil {
+		n.next = map[*atomic.Uint32][]passage[P]{}
+	}
+	n.next[slot] = append(n.next[slot], x)
 }
 
-// seal takes the notes; a next that is still running somewhere (a hedge, a refresh) writes to new ones.
-func (r *record[P]) seal() (n notes[P]) {
-	r.note(func(m *notes[P]) { n, *m = *m, notes[P]{} })
-	return n
+func (r *record[P]) results(slot *atomic.Uint32) []passage[P] {
+	defer r.lock()()
+	if r.more == nil {
+		return nil
+	}
+	return r.more.next[slot]
+}
+
+// end takes what an outcome needs. A next that is still running somewhere (a hedge, a refresh) may go on writing.
+func (r *record[P]) end() (last P, has bool, exit error) {
+	defer r.lock()()
+	if r.more != nil {
+		exit = r.more.exit
+	}
+	return r.last, r.has, exit
 }

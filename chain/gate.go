@@ -32,23 +32,24 @@ func (pl *plan[P]) gate(ctx context.Context, p P, rec *record[P]) (P, error) {
 		case how == guarded && pl.steps[k].n != nil:
 			p, k, err = pl.runGuarded(ctx, k, p, rec)
 		case how == guarded: // the handler or the ring around it, in a traced call
+			pl.keepUnlessKept(rec, p)
+			rec.reached.Store(rec.reached.Load() || len(pl.arounds) == 0)
 			r, err := pl.inner(ctx, p)
 			if err != nil {
-				pl.keepUnlessKept(rec, p)
 				return pl.stopped(k, r, r, err, rec)
 			}
 			p = r
 			k++
 		case how == crashed && pl.steps[k].n == nil:
 			var zero P
-			pl.keepUnlessKept(rec, p)
 			return pl.stopped(k, zero, zero, err, rec)
 		case pl.steps[k].n == nil: // what the handler or the ring around it returned stands
 			return pl.stopped(k, p, p, err, rec)
 		default:
 			n := pl.steps[k].n
-			ticket{g: n.g}.report(n.g.judge(ctx, err, how == crashed, false))
-			p, err = pl.settle(n, p, p, err)
+			res := ran[P]{p: p, err: err, own: how == crashed, found: n.g.judge(ctx, err, how == crashed, false)}
+			ticket{g: n.g}.report(res.found)
+			p, err = pl.settle(n, p, res)
 			k++
 		}
 		if err != nil {
@@ -80,13 +81,7 @@ func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p 
 	p, k = in, i
 	defer func() {
 		if how == crashed {
-			if err = contained(pl.recovered(recover())); err == ErrGoexit { //nolint:errorlint // identity is what tells
-				if n := pl.steps[k].n; n != nil {
-					pl.exited(n, ticket{g: n.g}, rec)
-				} else if len(pl.arounds) == 0 {
-					rec.reached.Store(true)
-				}
-			}
+			err = contained(pl.crashedAt(k, p, recover(), rec))
 		}
 	}()
 	steps, cur, isWord := pl.steps, in, pl.c.id.word // locals: the results live in memory, for the recover
@@ -131,6 +126,27 @@ func (pl *plan[P]) keepUnlessKept(rec *record[P], p P) {
 	if len(pl.arounds) == 0 || !rec.kept() {
 		pl.keep(rec, p)
 	}
+}
+
+// crashedAt sees to the record when steps[k] panicked with v or, where v is nil, called Goexit.
+func (pl *plan[P]) crashedAt(k int, p P, v any, rec *record[P]) any {
+	n := pl.steps[k].n
+	if n == nil {
+		pl.keepUnlessKept(rec, p)
+	}
+	if v != nil && !pl.passes(v) {
+		return v
+	}
+	if n != nil { // nobody comes back to the gate
+		pl.keep(rec, p)
+	}
+	if k >= pl.handlerAt && len(pl.arounds) == 0 {
+		rec.reached.Store(true)
+	}
+	if n != nil && v == nil {
+		pl.left(n, ticket{g: n.g}, rec, ErrGoexit)
+	}
+	return pl.recovered(v)
 }
 
 // recovered lets the host's own panics (http.ErrAbortHandler) through.
@@ -182,12 +198,15 @@ func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
 	}
 	returned := false
 	defer func() {
+		var v any
 		if !returned {
-			err = contained(pl.recovered(recover()))
+			v = recover()
+			err = contained(v)
 		}
 		if err != nil && pl.shape == framed {
 			pl.handlerFailed(&pl.frameOf(ctx).root.rec, p, r, err)
 		}
+		pl.recovered(v)
 	}()
 	r, err = pl.b.h(ctx, p)
 	returned = true

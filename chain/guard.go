@@ -22,8 +22,8 @@ const (
 // A breaker that opened stays open this long unless its settings say otherwise; gobreaker's own default.
 const defaultOpen = time.Minute
 
-// maxRunning bounds the goroutines that hung runs of one link may hold.
-const maxRunning = 1024
+// maxLeft bounds the goroutines that abandoned runs of one link may hold.
+const maxLeft = 1024
 
 // finding is what one run of a link says about its health.
 type finding uint8
@@ -59,8 +59,7 @@ type guard struct {
 	blame   blame
 
 	calls, failures, ignored, blocks, wouldBlocks, rewrites, wouldRewrites, discarded, trips, abandoned, running atomic.Int64
-
-	lost atomic.Int64 // nexts whose context did not lead to their call
+	left                                                                                                         atomic.Int64 // abandoned runs that are still going
 }
 
 func newGuard(chainName string, s *settings, log *zap.Logger) *guard {
@@ -300,28 +299,50 @@ func (g *guard) tellOne(from, to gobreaker.State) {
 type blame struct {
 	count atomic.Uint64
 	mu    sync.Mutex
-	last  [8]error
+	last  []error // a ring, made when it is needed
 }
+
+// blameSize is how many errors of next a link remembers.
+const blameSize = 256
 
 func (b *blame) nextFailed(err error) {
 	b.mu.Lock()
-	b.last[b.count.Load()%uint64(len(b.last))] = err
+	defer b.mu.Unlock()
+	if b.last == nil {
+		b.last = make([]error, blameSize)
+	}
+	b.last[b.count.Load()%blameSize] = err
 	b.count.Add(1)
-	b.mu.Unlock()
 }
 
 // shared says whether err came from a next that failed since the given count.
 func (b *blame) shared(err error, since uint64) bool {
-	b.mu.Lock()
-	last, n := b.last, b.count.Load()
-	b.mu.Unlock()
-	size := uint64(len(last))
-	for i := max(since, n-min(n, size)); i < n; i++ {
-		if isCause(err, last[i%size]) {
+	for _, e := range b.since(since) {
+		if isCause(err, e) {
 			return true
 		}
 	}
 	return false
+}
+
+// knows says whether a violation is one that next returned, this time or to another run since the given count.
+func (b *blame) knows(v *Violation, nextErr error, since uint64) bool {
+	for _, err := range append(b.since(since), nextErr) {
+		if w, ok := asViolation(err); ok && w == v {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *blame) since(since uint64) (errs []error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := b.count.Load()
+	for i := max(since, n-min(n, blameSize)); i < n; i++ {
+		errs = append(errs, b.last[i%blameSize])
+	}
+	return errs
 }
 
 func (g *guard) setCounted(yes bool) {

@@ -11,9 +11,10 @@ import (
 
 // ran is what one run of a link came to.
 type ran[P any] struct {
-	p   P
-	err error
-	own bool // the engine saw it panic, time out or exit
+	p     P
+	err   error
+	own   bool // the engine saw it panic, time out or exit
+	found finding
 }
 
 // runGuarded runs steps[k] with its mode, timeout, breaker and trace, or the whole batch of Concurrent hooks that starts there.
@@ -32,57 +33,67 @@ func (pl *plan[P]) runGuarded(ctx context.Context, k int, p P, rec *record[P]) (
 		pl.runBackground(ctx, n, p, rec.traced)
 		return p, k + 1, nil
 	}
-	res := pl.runHook(ctx, n, p, rec.traced, false, func(t ticket) { pl.exited(n, t, rec) })
-	p, err := pl.settle(n, p, res.p, res.err)
+	res := pl.runHook(ctx, n, p, rec.traced, false, func(t ticket, err error) {
+		_, _ = pl.stopped(k, p, p, err, rec)
+		pl.left(n, t, rec, err)
+	})
+	p, err := pl.settle(n, p, res)
 	return p, k + 1, err
 }
 
 func (pl *plan[P]) runBackground(ctx context.Context, n *node[P], p P, traced bool) {
 	pl.c.cfg.Dispatcher.Go(ctx, func(ctx context.Context) {
-		res := pl.runHook(ctx, n, p, traced, true, func(t ticket) { pl.exited(n, t, nil) })
-		_, _ = pl.settle(n, p, res.p, res.err)
+		_, _ = pl.settle(n, p, pl.runHook(ctx, n, p, traced, true, func(t ticket, err error) {
+			pl.left(n, t, nil, err)
+		}))
 	})
 }
 
 // runHook runs one hook through its breaker, its timeout and the tracer. alone says that the goroutine is the engine's own.
-// exited books a Goexit, after which runHook never returns.
-func (pl *plan[P]) runHook(ctx context.Context, n *node[P], p P, traced, alone bool, exited func(ticket)) ran[P] {
+// leaving is called when the hook does not come back, with ErrGoexit or the panic that the host lets pass.
+func (pl *plan[P]) runHook(ctx context.Context, n *node[P], p P, traced, alone bool, leaving func(ticket, error)) ran[P] {
 	t, err := n.g.enter(nil)
 	if err != nil {
-		return ran[P]{p: p, err: err}
+		return ran[P]{p: p, err: err, found: unclear}
 	}
 	if traced {
 		ctx = pl.linkStart(ctx, n)
 	}
+	leave := func(err error) {
+		if leaving(t, err); traced {
+			pl.linkEnd(ctx, n, err)
+		}
+	}
 	var res ran[P]
 	switch {
 	case n.timeout > 0:
-		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context, exited func()) ran[P] { return contain(ctx, n.hook, p, exited) })
+		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context) ran[P] { return contain(ctx, n.hook, p, nil) })
 	case alone:
-		res = contain(ctx, n.hook, p, func() { exited(t) })
+		res = contain(ctx, n.hook, p, leave)
 	default:
-		res = pl.containInline(ctx, n.hook, p, t, exited)
+		res = pl.containInline(ctx, n.hook, p, leave)
 	}
 	if res.err == nil && pl.c.id.isNil(res.p) {
 		res.err = ErrNilPayload
 	}
-	t.report(n.g.judge(ctx, res.err, res.own, false))
+	res.found = n.g.judge(ctx, res.err, res.own, false)
+	t.report(res.found)
 	if traced {
 		pl.linkEnd(ctx, n, res.err)
 	}
 	return res
 }
 
-// contain calls h, turns its panic into an error and tells of a Goexit.
-func contain[P any](ctx context.Context, h Handler[P], p P, exited func()) (res ran[P]) {
+// contain calls h, turns its panic into an error and tells of a Goexit, if somebody wants to know.
+func contain[P any](ctx context.Context, h Handler[P], p P, leave func(error)) (res ran[P]) {
 	returned := false
 	defer func() {
 		if returned {
 			return
 		}
 		res.own = true
-		if res.err = contained(recover()); res.err == ErrGoexit { //nolint:errorlint // identity is what tells
-			exited()
+		if res.err = contained(recover()); res.err == ErrGoexit && leave != nil { //nolint:errorlint // identity is what tells
+			leave(res.err)
 		}
 	}()
 	res.p, res.err = h(ctx, p)
@@ -90,45 +101,54 @@ func contain[P any](ctx context.Context, h Handler[P], p P, exited func()) (res 
 	return res
 }
 
-// containInline is contain on the caller's goroutine, where the host may want a panic to pass. A breaker's probe then gives
-// its place back.
-func (pl *plan[P]) containInline(ctx context.Context, h Handler[P], p P, t ticket, exited func(ticket)) ran[P] {
-	res := contain(ctx, h, p, func() { exited(t) })
+// containInline is contain on the caller's goroutine, where the host may want a panic to pass.
+func (pl *plan[P]) containInline(ctx context.Context, h Handler[P], p P, leave func(error)) ran[P] {
+	res := contain(ctx, h, p, leave)
 	if pe, ok := res.err.(*PanicError); ok && res.own && pl.passes(pe.Value) { //nolint:errorlint // made by contain
-		t.report(unclear)
+		leave(pe)
 		panic(pe.Value)
 	}
 	return res
 }
 
-// exited books a link that ends its caller's goroutine. Nothing can stop that; breaker and observers must know all the same.
-func (pl *plan[P]) exited(n *node[P], t ticket, rec *record[P]) {
-	if !rec.exit(&LinkError{pl.c.name, n.name, ErrGoexit}) {
+// left books a link that does not come back to its caller: by a Goexit, which nothing can stop, but breaker and observers
+// must know; or by a panic that the host lets pass, of which a breaker learns nothing. Without a record the goroutine is
+// the engine's own, and a Goexit is a failure like any other.
+func (pl *plan[P]) left(n *node[P], t ticket, rec *record[P], err error) {
+	switch {
+	case err != ErrGoexit: //nolint:errorlint // identity is what tells
 		t.report(unclear)
-		return
+	case rec == nil:
+		t.report(faulty)
+		_ = pl.fail(n, err, faulty)
+	case rec.exit(&LinkError{pl.c.name, n.name, ErrGoexit}):
+		n.g.failures.Add(1)
+		t.report(faulty)
+	default:
+		t.report(unclear)
 	}
-	n.g.failures.Add(1)
-	t.report(faulty)
 }
 
 // settle applies mode, policy and failure policy to what a hook returned: the payload to go on with, or why not.
-func (pl *plan[P]) settle(n *node[P], p, r P, err error) (P, error) {
-	if err == nil {
+func (pl *plan[P]) settle(n *node[P], p P, res ran[P]) (P, error) {
+	if res.err == nil {
 		switch {
-		case pl.c.id.same(p, r):
+		case pl.c.id.same(p, res.p):
 			return p, nil
 		case n.mode > Transform:
 			n.g.wouldRewrites.Add(1)
 			return p, nil
 		}
-		if r, err = pl.accept(n, p, r); err == nil {
+		var r P
+		if r, res.err = pl.accept(n, p, res.p); res.err == nil {
 			return r, nil
 		}
+		res.found = faulty
 	}
-	if v, ok := asViolation(err); ok {
-		return p, pl.blocked(n, v, err)
+	if v, ok := asViolation(res.err); ok && !res.own {
+		return p, pl.blocked(n, v, res.err)
 	}
-	return p, pl.fail(n, err)
+	return p, pl.fail(n, res.err, res.found)
 }
 
 // blocked books a violation. Nil means that the call goes on.
@@ -150,14 +170,16 @@ func (pl *plan[P]) stamp(n *node[P], v *Violation, err error) *Violation {
 	return &w
 }
 
-// fail applies the failure policy. Nil means that the call goes on.
-func (pl *plan[P]) fail(n *node[P], err error) error {
+// fail applies the failure policy. Nil means that the call goes on. Only a fault of the link's own switches it off.
+func (pl *plan[P]) fail(n *node[P], err error, found finding) error {
 	n.g.failures.Add(1)
 	switch n.failure {
 	case Fail:
 		return &LinkError{pl.c.name, n.name, err}
 	case Disable:
-		n.g.flags.Or(off)
+		if found == faulty {
+			n.g.flags.Or(off)
+		}
 	}
 	n.g.ignored.Add(1)
 	fields := []zap.Field{zap.Error(err), zap.Stringer("policy", n.failure)}

@@ -54,23 +54,24 @@ func (pl *plan[P]) observe(ctx context.Context, in, out P, err error, rec *recor
 	}
 	o := Outcome[P]{Payload: out, Err: err, Duration: took}
 	if err == nil {
-		o.Answered = len(pl.arounds) == 0 || pl.answered(rec)
-		if !o.Answered {
+		o.Answered = len(pl.arounds) == 0 || answered(rec)
+		if !o.Answered || rec.failed.Load() {
 			o.Link = pl.answeredBy(rec)
 		}
 	} else {
-		n := rec.seal()
-		if n.exit != nil && err == ErrGoexit { //nolint:errorlint // identity is what tells
-			o.Err = n.exit
+		last, has, exit := rec.end()
+		if exit != nil && err == ErrGoexit { //nolint:errorlint // identity is what tells
+			o.Err = exit
 		}
-		if !pl.c.id.word || word(out) == nil {
+		switch {
+		case pl.c.id.word && word(out) != nil:
+		case has:
+			o.Payload = last
+		default:
 			o.Payload = in
-			if n.last != nil {
-				o.Payload = *n.last
-			}
 		}
 		o.Verdict, o.Link = pl.verdict(ctx, o.Err)
-		o.Answered = pl.answered(rec)
+		o.Answered = answered(rec)
 	}
 	if ctx.Done() != nil {
 		ctx = context.WithoutCancel(ctx) // a call that was cancelled is observed too
@@ -96,32 +97,24 @@ func (pl *plan[P]) tellFrom(i int, ctx context.Context, o Outcome[P]) { //nolint
 	}
 }
 
-// answered says whether the handler ran. Where a link once called next without its context, that cannot be seen, and the
-// benefit of the doubt is the handler's.
-func (pl *plan[P]) answered(rec *record[P]) bool {
-	if rec.reached.Load() {
-		return true
-	}
-	for _, n := range pl.arounds {
-		if n.g.lost.Load() != 0 {
-			return true
-		}
-	}
-	return false
+// answered says whether the handler ran. Where a link called next without its context meanwhile, that cannot be seen, and
+// the benefit of the doubt is the handler's.
+func answered[P any](rec *record[P]) bool {
+	return rec.reached.Load() || rec.frame != nil && rec.frame.lost != rec.frame.b.lost.Load()
 }
 
 // answeredBy is the Around that returned a result of its own: it did not call next, or next failed.
 func (pl *plan[P]) answeredBy(rec *record[P]) string {
 	f := rec.frame
-	if f == nil {
+	if f == nil || f.lost != f.b.lost.Load() {
 		return ""
 	}
 	for _, n := range pl.arounds {
-		slot := slices.IndexFunc(pl.hops, func(h hop[P]) bool { return h.n == n })
 		if n.mode == Audit {
 			continue
 		}
-		if _, nextErr, _ := f.result(slot); f.states[slot].Load() == 0 || nextErr != nil {
+		slot := slices.IndexFunc(pl.hops, func(h hop[P]) bool { return h.n == n })
+		if x, _ := f.result(slot); f.states[slot].Load() == 0 || x.err != nil {
 			return n.name
 		}
 	}
@@ -160,33 +153,26 @@ func (pl *plan[P]) watchInBackground(ctx context.Context, n *node[P], o Outcome[
 func (pl *plan[P]) watch(ctx context.Context, n *node[P], o Outcome[P]) {
 	t, err := n.g.enter(nil)
 	if err != nil {
-		_ = pl.fail(n, err)
+		_ = pl.fail(n, err, unclear)
 		return
 	}
 	var res ran[P]
 	if n.timeout > 0 {
-		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context, exited func()) ran[P] { return pl.tell(ctx, n, o, exited) })
+		res = runApart(ctx, n.g, n.timeout, func(ctx context.Context) ran[P] { return tell(ctx, n, o, nil) })
 	} else {
-		res = pl.tell(ctx, n, o, func() { pl.exited(n, t, nil) })
+		res = tell(ctx, n, o, func(err error) { pl.left(n, t, nil, err) })
 	}
-	t.report(n.g.judge(ctx, res.err, res.own, false))
+	res.found = n.g.judge(ctx, res.err, res.own, false)
+	t.report(res.found)
 	if res.err != nil {
-		_ = pl.fail(n, res.err)
+		_ = pl.fail(n, res.err, res.found)
 	}
 }
 
-func (pl *plan[P]) tell(ctx context.Context, n *node[P], o Outcome[P], exited func()) (res ran[P]) {
-	returned := false
-	defer func() {
-		if returned {
-			return
-		}
-		res.own = true
-		if res.err = contained(recover()); res.err == ErrGoexit { //nolint:errorlint // identity is what tells
-			exited()
-		}
-	}()
-	n.observe(ctx, o)
-	returned = true
-	return res
+// tell calls an observer as contain calls a hook.
+func tell[P any](ctx context.Context, n *node[P], o Outcome[P], leave func(error)) ran[P] {
+	return contain(ctx, func(ctx context.Context, p P) (P, error) {
+		n.observe(ctx, o)
+		return p, nil
+	}, o.Payload, leave)
 }

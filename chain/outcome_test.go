@@ -99,7 +99,7 @@ func TestOutcome(t *testing.T) {
 		{"Around fails open before next", []Link[*payload]{Around("x", answer(panics), OnFailure(Ignore))}, nop, want{Allowed, "", true, nil}},
 		{"Around fails open after next", []Link[*payload]{Around("x", afterNext(panics), OnFailure(Ignore))}, nop, want{Allowed, "", true, nil}},
 		{"Around fails open, handler fails", []Link[*payload]{Around("x", afterNext(panics), OnFailure(Ignore))}, fail(errBackend), want{Failed, "", true, errBackend}},
-		{"Around falls back after the handler failed", []Link[*payload]{Around("x", recovers)}, fail(errBackend), want{Allowed, "", true, nil}},
+		{"Around falls back after the handler failed", []Link[*payload]{Around("x", recovers)}, fail(errBackend), want{Allowed, "x", true, nil}},
 		{"Outer falls back after a block", []Link[*payload]{Around("x", recovers, Outer()), Before("b", block("no"))}, nop, want{Allowed, "x", false, nil}},
 		{"Around retries", []Link[*payload]{Around("x", callTwice)}, nop, want{Allowed, "", true, nil}},
 		{"Around retries an Around that answers", []Link[*payload]{Around("x", callTwice), Around("y", answer(nop), Priority(60))}, panics, want{Allowed, "y", false, nil}},

@@ -60,6 +60,8 @@ type bound[P any] struct {
 	h   Handler[P]
 	cur atomic.Pointer[plan[P]]
 
+	lost atomic.Uint64 // nexts whose context did not lead to their call
+
 	mu        sync.Mutex // of the change of plan, and of:
 	instances map[instanceKey]*instance[P]
 	slots     []*instance[P]
@@ -217,7 +219,12 @@ func (pl *plan[P]) nest(before, after []step[P]) {
 		return
 	}
 	pl.outer = func(ctx context.Context, p P) (P, error) {
-		return pl.gate(ctx, p, &pl.frameOf(ctx).root.rec)
+		rec := &pl.frameOf(ctx).root.rec
+		r, err := pl.gate(ctx, p, rec)
+		if err == nil {
+			pl.keep(rec, r) // in case an Outer Around fails from here on
+		}
+		return r, err
 	}
 	for ; i > 0; i-- {
 		pl.outer = pl.guardAround(pl.arounds[i-1], pl.outer)

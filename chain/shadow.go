@@ -36,34 +36,53 @@ func (pl *plan[P]) runShadow(ctx context.Context, n *node[P], h Handler[P], a *a
 	rec := &pl.frameOf(ctx).root.rec
 	t, err := n.g.enter(nil)
 	if err != nil {
-		_ = pl.fail(n, err)
+		_ = pl.fail(n, err, unclear)
 		return
 	}
 	sctx := context.WithValue(ctx, shadowKey[P]{n}, a)
 	if rec.traced {
 		sctx = pl.linkStart(sctx, n)
 	}
-	res := pl.containInline(sctx, h, a.in, t, func(t ticket) { pl.exited(n, t, rec) })
+	res := contain(sctx, h, a.in, func(err error) {
+		if pl.left(n, t, rec, err); rec.traced {
+			pl.linkEnd(sctx, n, err)
+		}
+	})
 	if rec.traced {
 		pl.linkEnd(sctx, n, res.err)
 	}
-	lost := isCause(res.err, errShadowLost)
 	if res.err == nil && pl.c.id.isNil(res.p) {
 		res.err = ErrNilPayload
 	}
-	foreign := !res.own && res.err != nil && (a.err != nil && a.calls.Load() > 0 || lost)
-	t.report(n.g.judge(ctx, res.err, res.own, foreign))
+	lost := isCause(res.err, errShadowLost)
 	v, blocks := asViolation(res.err)
+	if w, ok := asViolation(a.err); ok && w == v || res.own {
+		blocks = false // what next returned is not this link's
+	}
+	foreign := !res.own && !blocks && res.err != nil && (a.err != nil && a.calls.Load() > 0 || lost)
+	res.found = n.g.judge(ctx, res.err, res.own, foreign)
+	t.report(res.found)
 	switch {
-	case blocks && !foreign && !res.own:
+	case blocks:
 		_ = pl.blocked(n, v, res.err)
 	case res.err != nil && !foreign:
-		_ = pl.fail(n, res.err)
+		_ = pl.fail(n, res.err, res.found)
 	case lost:
 		n.g.warn("shadow cannot judge this call: the link dropped its context")
-	case a.calls.Load() != 1 || a.changed.Load() || res.err == nil && (a.err != nil || !pl.c.id.same(res.p, a.out)):
+	case a.differs(&pl.c.id, res):
 		n.g.wouldRewrites.Add(1)
 	}
+}
+
+// differs says whether the link would have made another call, or another result, of this one.
+func (a *actual[P]) differs(id *identity[P], res ran[P]) bool {
+	switch {
+	case a.calls.Load() != 1 || a.changed.Load():
+		return true
+	case res.err != nil:
+		return !isCause(res.err, a.err)
+	}
+	return a.err != nil || !id.same(res.p, a.out)
 }
 
 func (pl *plan[P]) shadowNext(ctx context.Context, n *node[P], p P) (P, error) {

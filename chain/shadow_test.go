@@ -38,7 +38,7 @@ func TestShadow(t *testing.T) {
 				return nil, errors.New("unavailable")
 			}
 			return p, nil
-		}), broken, counts{}},
+		}), broken, counts{wouldRewrite: 1}},
 		{"behaviour 17b: blocks", answer(block("no")), ok, counts{wouldBlock: 1}},
 		{"behaviour 17b: blocks the result", afterNext(block("no")), ok, counts{wouldBlock: 1}},
 		{"behaviour 17b: panics", answer(panics), ok, counts{failures: 1}},
