@@ -3,9 +3,9 @@ package stages
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
-	"weak"
 
 	"github.com/maillon-go/maillon/chain"
 )
@@ -107,7 +107,7 @@ func (b *block) has(key any) bool {
 // Bind is c.Then(h) for the runtime: the handler also runs the links of the block scopes that a call's context is in. c is
 // a chain of p. While no block scope is open anywhere this costs one atomic load.
 func Bind[P any](p *Pipeline, c *chain.Chain[P], h chain.Handler[P]) chain.Handler[P] {
-	b := &binding[P]{p: p, c: c, h: h, blocks: map[weak.Pointer[block]]*inBlock[P]{}}
+	b := &binding[P]{p: p, c: c, h: h, blocks: map[*block]*inBlock[P]{}}
 	call := c.Then(h)
 	return func(ctx context.Context, payload P) (P, error) {
 		if openBlocks.Load() == 0 || ctx == nil {
@@ -132,7 +132,8 @@ type binding[P any] struct {
 	h chain.Handler[P]
 
 	mu     sync.RWMutex
-	blocks map[weak.Pointer[block]]*inBlock[P]
+	blocks map[*block]*inBlock[P] // those that are over are swept out now and then
+	limit  int                    // at how many
 }
 
 // inBlock is a binding as calls in one block see it.
@@ -149,20 +150,20 @@ func (b *binding[P]) in(k *block) (chain.Handler[P], error) {
 	}
 	version := instances.version.Load()
 	b.mu.RLock()
-	in := b.blocks[weak.Make(k)]
+	in := b.blocks[k]
 	b.mu.RUnlock()
 	if in != nil && in.version == version && in.current() {
 		return in.call, nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if in = b.blocks[weak.Make(k)]; in == nil || !in.current() {
+	if in = b.blocks[k]; in == nil || !in.current() {
 		var err error
 		if in, err = b.build(k); err != nil {
 			return nil, err
 		}
-		b.blocks[weak.Make(k)] = in
 		b.sweep()
+		b.blocks[k] = in
 	}
 	if in.version != version {
 		for _, o := range in.blocks {
@@ -173,7 +174,7 @@ func (b *binding[P]) in(k *block) (chain.Handler[P], error) {
 			}
 		}
 		in = &inBlock[P]{in.call, in.blocks, version}
-		b.blocks[weak.Make(k)] = in
+		b.blocks[k] = in
 	}
 	return in.call, nil
 }
@@ -186,19 +187,26 @@ func (b *binding[P]) build(k *block) (*inBlock[P], error) {
 			in.blocks = append([]*block{k}, in.blocks...)
 		}
 	}
-	c := b.c
+	if len(in.blocks) == 0 {
+		return in, nil
+	}
+	c, err := b.c, error(nil)
+	if !b.p.scope { // a block is the third scope, also without a session
+		c, err = c.Scope()
+	}
 	for _, k := range in.blocks {
-		links, err := typedLinks[P](k.links[c.Name()])
+		var links []chain.Link[P]
+		if err == nil {
+			links, err = typedLinks[P](k.links[b.c.Name()])
+		}
 		if err == nil {
 			c, err = c.Scope(links...)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("stages: the plugins of a block do not fit here: %w", err)
-		}
 	}
-	if len(in.blocks) > 0 {
-		in.call = c.Then(b.h)
+	if err != nil {
+		return nil, fmt.Errorf("stages: the plugins of a block do not fit here: %w", err)
 	}
+	in.call = c.Then(b.h)
 	return in, nil
 }
 
@@ -212,13 +220,13 @@ func (in *inBlock[P]) current() bool {
 	return true
 }
 
-// sweep forgets blocks that have ended. b.mu is held.
+// sweep forgets blocks that are over, when there are twice as many as the last time. b.mu is held.
 func (b *binding[P]) sweep() {
-	for w := range b.blocks {
-		if k := w.Value(); k == nil || k.over.Load() {
-			delete(b.blocks, w)
-		}
+	if len(b.blocks) < b.limit {
+		return
 	}
+	maps.DeleteFunc(b.blocks, func(k *block, _ *inBlock[P]) bool { return k.over.Load() })
+	b.limit = 2*len(b.blocks) + 1
 }
 
 // heldBy says where, in p or above, a plugin is registered.

@@ -85,6 +85,10 @@ func inspect(x any) (*candidate, []placed, error) {
 		if l, err = l.settled(); err != nil {
 			return nil, nil, fmt.Errorf("plugin %q: %w", c.name, err)
 		}
+		if had := instances.link(c.key, m.hook); had != nil && had.Name() == name {
+			l = had
+		}
+		c.links[m.hook] = l
 		links = append(links, placed{owner: c, link: l.with(c.options(m.hook)), RegisteredLink: RegisteredLink{
 			Chain: m.chain, Link: name, Hook: m.hook, Plugin: c.name,
 		}})
@@ -97,7 +101,7 @@ func inspect(x any) (*candidate, []placed, error) {
 }
 
 func newCandidate(x any) (*candidate, error) {
-	c := &candidate{plugin: x, key: x}
+	c := &candidate{plugin: x, key: x, links: map[string]anyLink{}}
 	t := reflect.TypeOf(x)
 	if t.Kind() != reflect.Pointer { // it has no identity: an instance of its own in every registration
 		c.key = new(byte)

@@ -127,6 +127,7 @@ type candidate struct {
 	key    any // its identity
 	plugin any
 	name   string
+	links  map[string]anyLink // by hook, without options
 }
 
 // resolution is what the arguments of Register amount to.

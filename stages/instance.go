@@ -28,6 +28,7 @@ type instance struct {
 	key    any
 	plugin any
 	name   string
+	links  map[string]anyLink // by hook, without options
 
 	// Under registry.mu:
 	holders []*Pipeline // nil stands for a block scope
@@ -45,10 +46,10 @@ func (r *registry) acquire(ctx context.Context, c *candidate, p *Pipeline) (*ins
 		i := r.live[c.key]
 		switch {
 		case i == nil:
-			i = &instance{key: c.key, plugin: c.plugin, name: c.name, ready: make(chan struct{}), gone: make(chan struct{})}
+			i = &instance{key: c.key, plugin: c.plugin, name: c.name, links: c.links, ready: make(chan struct{}), gone: make(chan struct{})}
 			i.holders = []*Pipeline{p}
 			r.live[c.key] = i
-			r.version.Add(1)
+			r.changed(p)
 			r.mu.Unlock()
 			return i, r.start(ctx, i, p)
 		case i.closing:
@@ -65,7 +66,7 @@ func (r *registry) acquire(ctx context.Context, c *candidate, p *Pipeline) (*ins
 			}
 		}
 		i.holders = append(i.holders, p)
-		r.version.Add(1)
+		r.changed(p)
 		r.mu.Unlock()
 		err := wait(ctx, i.ready)
 		if err == nil && i.err == nil {
@@ -114,8 +115,25 @@ func (r *registry) start(ctx context.Context, i *instance, p *Pipeline) (err err
 func (r *registry) drop(i *instance, p *Pipeline) {
 	if at := slices.Index(i.holders, p); at >= 0 {
 		i.holders = slices.Delete(i.holders, at, at+1)
+		r.changed(p)
+	}
+}
+
+// changed is told when p became a holder of something, or no longer is one. r.mu is held.
+func (r *registry) changed(p *Pipeline) {
+	if p != nil {
 		r.version.Add(1)
 	}
+}
+
+// link is a link that a live instance has already, so that registering it again keeps the state of its middleware.
+func (r *registry) link(key any, hook string) anyLink {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i := r.live[key]; i != nil {
+		return i.links[hook]
+	}
+	return nil
 }
 
 // release undoes one acquire. The last one runs Close.

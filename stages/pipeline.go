@@ -93,7 +93,7 @@ func newChain[S any](name string, s spec[S], cfg PipelineConfig) *chain.Chain[*S
 }
 
 // Scope makes a Pipeline that runs the links of this one, present and future, merged with its own: one for each session.
-// It fails when p is closed. A scope that is forgotten is collected.
+// It fails when p is closed. A scope that is forgotten is collected, unless plugins were registered in it: Close it then.
 func (p *Pipeline) Scope() (*Pipeline, error) {
 	s := &Pipeline{dispatcher: p.dispatcher, scope: true, parent: p, cfg: p.cfg}
 	var err error

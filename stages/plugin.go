@@ -53,6 +53,9 @@ type Registration struct {
 // A method whose name looks like a hook but is none, or that has other arguments, is an error. Calls in flight are not
 // affected by a Register; while it runs, a call may see the links of one stage and not yet those of another.
 func (p *Pipeline) Register(ctx context.Context, plugins ...any) (*Registration, error) {
+	if p.dispatcher == nil {
+		return nil, errors.New("stages: register: this Pipeline was not made by NewPipeline")
+	}
 	r := &Registration{p: p, used: map[string]used{}}
 	if err := r.set(ctx, plugins); err != nil {
 		return nil, err
@@ -185,20 +188,16 @@ func (r *Registration) Remove(ctx context.Context) error {
 		return nil
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.gone {
-		return nil
-	}
-	r.gone = true
-	for _, u := range r.used {
+	is, us := r.instances, r.used
+	r.gone, r.instances, r.links, r.used = true, nil, nil, nil
+	r.mu.Unlock()
+	for _, u := range us {
 		u.Remove()
 	}
 	ps := &r.p.plugins
 	ps.mu.Lock()
 	ps.regs = slices.DeleteFunc(ps.regs, func(o *Registration) bool { return o == r })
 	ps.mu.Unlock()
-	is := r.instances
-	r.instances, r.links, r.used = nil, nil, nil
 	if err := instances.releaseAll(ctx, is, r.p); err != nil {
 		return fmt.Errorf("%w: %w", ErrClose, err)
 	}
