@@ -67,6 +67,9 @@ func (d *decoder) value(n any, v, live reflect.Value) error {
 		if !ok {
 			return d.wants("a string", n)
 		}
+		if len(s) > longName { // the error would have all of it
+			return d.errorf("%s is too long", quote(s))
+		}
 		if err := x.UnmarshalText([]byte(s)); err != nil {
 			return d.errorf("%s: %w", quote(s), err)
 		}

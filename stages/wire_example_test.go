@@ -1,13 +1,12 @@
 package stages
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
 	"time"
-
-	"context"
-	"encoding/json"
 
 	"github.com/maillon-go/maillon/chain"
 )
@@ -116,7 +115,7 @@ func wireExample(h HookPoint) any {
 func (w wireOf[S]) example(h HookPoint) any {
 	p := new(S)
 	fill := func(f wireField[S]) {
-		if f.derived || f.name == "failure" && h.Position == chain.KindAfter || f.name == "failure" && h.Position == chain.KindBefore {
+		if f.derived || f.name == "failure" && (h.Position == chain.KindAfter || h.Position == chain.KindBefore) {
 			return
 		}
 		v := f.place(p)

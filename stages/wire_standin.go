@@ -188,9 +188,9 @@ func (e *RemoteError) Error() string { return e.form.Message }
 func (e *RemoteError) Is(target error) bool {
 	switch e.form.Kind {
 	case ErrorCanceled:
-		return target == context.Canceled //nolint:errorlint // an Is method compares
+		return target == context.Canceled
 	case ErrorDeadline:
-		return target == context.DeadlineExceeded //nolint:errorlint // an Is method compares
+		return target == context.DeadlineExceeded
 	}
 	return false
 }
