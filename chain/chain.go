@@ -95,11 +95,11 @@ func New[P any](name string, cfg ...Config[P]) *Chain[P] {
 // Scope makes a chain that sees this one's links, present and future, merged with its own. The parent keeps no
 // reference to it: a scope that is forgotten is collected, and one per request is cheap.
 func (c *Chain[P]) Scope(links ...Link[P]) (*Chain[P], error) {
-	s := &Chain[P]{name: c.name, parent: c, depth: c.depth + 1, cfg: c.cfg, log: c.log, id: c.id, setup: c.setup}
-	s.snap.Store(&snapshot[P]{})
-	if err := s.usable(); err != nil {
+	if err := c.usable(); err != nil {
 		return nil, err
 	}
+	s := &Chain[P]{name: c.name, parent: c, depth: c.depth + 1, cfg: c.cfg, log: c.log, id: c.id, setup: c.setup}
+	s.snap.Store(&snapshot[P]{})
 	if _, err := s.Use(links...); err != nil {
 		return nil, err
 	}
@@ -149,12 +149,20 @@ func (c *Chain[P]) WithTracer(t Tracer) *Chain[P] {
 }
 
 // Drain waits until the dispatcher's background work is done or ctx ends. A shared dispatcher drains for all who share it.
-func (c *Chain[P]) Drain(ctx context.Context) error { return c.cfg.Dispatcher.Drain(ctx) }
+func (c *Chain[P]) Drain(ctx context.Context) error {
+	if c.cfg.Dispatcher == nil { // of a zero Chain
+		return c.usable()
+	}
+	return c.cfg.Dispatcher.Drain(ctx)
+}
 
 // Close makes later calls, Uses and Scopes fail with ErrClosed, here and in the scopes below, and waits for background
 // work. Calls in flight end normally. A dispatcher that was given to the chain is drained but stays open; a scope's Close
 // does not wait. It may be called again.
 func (c *Chain[P]) Close(ctx context.Context) error {
+	if c.snap.Load() == nil {
+		return c.usable()
+	}
 	c.mu.Lock()
 	s := *c.snap.Load()
 	s.closed = true
@@ -170,8 +178,11 @@ func (c *Chain[P]) Close(ctx context.Context) error {
 }
 
 func (c *Chain[P]) usable() error {
-	if c.setup != nil {
+	switch {
+	case c.setup != nil:
 		return c.setup
+	case c.snap.Load() == nil:
+		return errors.New("chain: the zero Chain cannot be used: make one with New")
 	}
 	for a := c; a != nil; a = a.parent {
 		if a.snap.Load().closed {
@@ -189,10 +200,14 @@ type Registration[P any] struct {
 }
 
 // Use adds links: all of them or none. It fails on a link that is wrong in itself, a name that is taken in this scope, and
-// a constraint that contradicts ring, phase, priority or another constraint. Calls in flight are not affected.
+// a constraint that contradicts ring, phase, priority or another constraint; then the Registration is nil, which its
+// methods can stand. Calls in flight are not affected.
 func (c *Chain[P]) Use(links ...Link[P]) (*Registration[P], error) {
 	r := &Registration[P]{c: c}
-	return r, r.replace(links)
+	if err := r.replace(links); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Reload replaces what Reload registered before, and nothing else: all or nothing, in one step. A link that stays (same
@@ -250,9 +265,8 @@ func (r *Registration[P]) replace(links []Link[P]) error {
 	if err := c.fits(r, fresh); err != nil {
 		return err
 	}
-	for _, n := range fresh { // a guard that stays asks the callbacks that came with the new link
-		user := n.breaker
-		n.g.user.Store(&user)
+	for _, n := range fresh {
+		n.g.adopt(&n.settings)
 	}
 	r.nodes = fresh
 	if !slices.Contains(c.regs, r) {
@@ -273,7 +287,6 @@ func (c *Chain[P]) newNode(l Link[P], old []*node[P]) *node[P] {
 	}
 	if i := slices.IndexFunc(old, func(o *node[P]) bool { return o.keepsState(&l.settings) }); i >= 0 {
 		n.g = old[i].g
-		n.g.setCounted(l.counted)
 	} else {
 		n.g = newGuard(c.name, &l.settings, c.log)
 	}

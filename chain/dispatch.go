@@ -21,7 +21,7 @@ type DispatcherConfig struct {
 }
 
 // Dispatcher runs background work on a bounded number of goroutines. They end when the queue is empty, so that an idle
-// one holds nothing. Several chains may share one. Safe for concurrent use.
+// one holds nothing. Several chains may share one. The zero value has the defaults. Safe for concurrent use.
 type Dispatcher struct {
 	cfg DispatcherConfig
 
@@ -43,13 +43,24 @@ type job struct {
 
 // NewDispatcher makes a Dispatcher.
 func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
-	if cfg.Workers <= 0 {
-		cfg.Workers = DefaultWorkers
+	return &Dispatcher{cfg: cfg}
+}
+
+// init fills in the defaults. It is called under the lock.
+func (d *Dispatcher) init() {
+	if d.change != nil {
+		return
 	}
-	if cfg.Queue <= 0 {
-		cfg.Queue = DefaultQueue
+	if d.cfg.Workers <= 0 {
+		d.cfg.Workers = DefaultWorkers
 	}
-	return &Dispatcher{cfg: cfg, pending: map[uint64]int{}, change: make(chan struct{})}
+	if d.cfg.Queue <= 0 {
+		d.cfg.Queue = DefaultQueue
+	}
+	if d.cfg.Overflow > RunInline {
+		d.cfg.Overflow = BlockWhenFull
+	}
+	d.pending, d.change = map[uint64]int{}, make(chan struct{})
 }
 
 // workerKey marks the context of a job with its epoch.
@@ -58,11 +69,18 @@ type workerKey struct{ d *Dispatcher }
 // Go hands in a job, which gets ctx without its cancellation but with its values. It reports whether the job was taken:
 // false when it was dropped, by the overflow policy or because the dispatcher is closed. A panic in the job is swallowed.
 func (d *Dispatcher) Go(ctx context.Context, f func(context.Context)) bool {
+	if f == nil {
+		return false
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	done := ctx.Done()
 	ctx = context.WithoutCancel(ctx)
 	epoch, isWorker := ctx.Value(workerKey{d}).(uint64)
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.init()
 	if !isWorker {
 		epoch = d.epoch
 	}
@@ -163,10 +181,18 @@ func (d *Dispatcher) signal() {
 }
 
 // Drain waits until the jobs handed in so far, and those that they hand in in turn, are done, or ctx ends; then its error
-// says how many were left. Jobs that others hand in meanwhile are not waited for.
+// says how many were left. Jobs that others hand in meanwhile are not waited for. Called by a job, which it would wait
+// for, it returns an error at once.
 func (d *Dispatcher) Drain(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errors.New("chain: drain: nil context")
+	case ctx.Value(workerKey{d}) != nil:
+		return errors.New("chain: drain: called by background work, which it would wait for")
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.init()
 	epoch := d.epoch
 	d.epoch++
 	for {
@@ -191,6 +217,7 @@ func (d *Dispatcher) Close(ctx context.Context) error {
 		return errors.New("chain: close: nil context")
 	}
 	d.mu.Lock()
+	d.init()
 	d.closed = true
 	d.signal()
 	d.mu.Unlock()

@@ -107,7 +107,8 @@ func (p Plan) String() string {
 	return strings.Join(lines, "\n") + "\n"
 }
 
-// Mermaid is the plan as a flowchart: from the caller in to the handler and out again, observers at the end.
+// Mermaid is the plan as a flowchart: from the caller in to the handler and out again, observers at the end. Links in the
+// mode Disabled are left out.
 func (p Plan) Mermaid() string {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
@@ -121,6 +122,9 @@ func (p Plan) Mermaid() string {
 	}
 	ring := func(name string) {
 		for _, t := range by[name] {
+			if t.B.Mode == Disabled {
+				continue
+			}
 			step(fmt.Sprintf("l%d", t.A), mermaidLabel(t.B))
 		}
 	}
@@ -139,7 +143,7 @@ func mermaidLabel(l PlannedLink) string {
 	if l.Mode != Sequential {
 		text += " (" + l.Mode.String() + ")"
 	}
-	text = strings.NewReplacer("&", "#amp;", `"`, "#quot;", "<", "#lt;", ">", "#gt;", "\n", " ").Replace(text)
+	text = strings.NewReplacer("&", "#amp;", `"`, "#quot;", "<", "#lt;", ">", "#gt;").Replace(text)
 	if l.Kind == KindAround {
 		return `[["` + text + `"]]`
 	}

@@ -71,8 +71,7 @@ func newGuard(chainName string, s *settings, log *zap.Logger) *guard {
 	if s.timeout > 0 {
 		g.probe = min(g.probe, 2*s.timeout)
 	}
-	user := s.breaker
-	g.user.Store(&user)
+	g.adopt(s)
 	st := s.breaker
 	st.Name = chainName + "/" + s.name
 	st.IsSuccessful = nil                                             // the guard asks the user's before it reports, outside gobreaker's lock
@@ -89,9 +88,6 @@ func newGuard(chainName string, s *settings, log *zap.Logger) *guard {
 	g.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](st)
 	if !s.lazy() {
 		g.flags.Or(pinned)
-	}
-	if s.counted {
-		g.flags.Or(counted)
 	}
 	return g
 }
@@ -345,10 +341,16 @@ func (b *blame) since(since uint64) (errs []error) {
 	return errs
 }
 
-func (g *guard) setCounted(yes bool) {
-	if yes {
+// adopt takes over what a link that stays may change: callbacks, counting, and a failure policy under which it cannot be
+// switched off.
+func (g *guard) adopt(s *settings) {
+	user := s.breaker
+	g.user.Store(&user)
+	g.flags.And(^counted)
+	if s.counted {
 		g.flags.Or(counted)
-	} else {
-		g.flags.And(^counted)
+	}
+	if s.failure != Disable {
+		g.flags.And(^off)
 	}
 }

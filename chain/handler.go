@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -12,7 +13,8 @@ import (
 type Handler[P any] = func(ctx context.Context, p P) (P, error)
 
 // Middleware wraps a Handler in another one, as in net/http. It runs once per Then and link, so what its closure keeps
-// lives as long as the bound handler.
+// lives as long as the bound handler. Calls wait while it runs, so it should be quick, and it must not call the bound
+// handler itself.
 type Middleware[P any] = func(next Handler[P]) Handler[P]
 
 // Interceptor is middleware that does not look at the payload: a timeout, a retry, a limiter. It has no type parameter,
@@ -26,8 +28,11 @@ func Compose[P any](h Handler[P], mws ...Middleware[P]) Handler[P] {
 		return refusing[P](ErrNilHandler)
 	}
 	for _, mw := range slices.Backward(mws) {
-		if mw != nil {
-			h = mw(h)
+		if mw == nil {
+			continue
+		}
+		if h = mw(h); h == nil {
+			return refusing[P](errors.New("chain: Compose: a middleware returned a nil handler"))
 		}
 	}
 	return h

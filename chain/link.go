@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sony/gobreaker/v2"
 )
@@ -45,6 +48,9 @@ func (l Link[P]) Limit(f func(pos Position, old, proposed P) (kept P, discarded 
 	default:
 		l.limit = func(pos Position, old, proposed P) (P, []string) {
 			kept, discarded := first(pos, old, proposed)
+			if reflect.ValueOf(&kept).Elem().IsZero() { // the engine reports it
+				return kept, discarded
+			}
 			kept, more := f(pos, old, kept)
 			return kept, append(slices.Clip(discarded), more...)
 		}
@@ -132,6 +138,10 @@ func (l *Link[P]) check() error {
 	switch {
 	case s.name == "":
 		return errors.New("chain: a link needs a name")
+	case strings.ContainsFunc(s.name, unicode.IsControl):
+		return bad("a name has no control characters")
+	case l.limit != nil && observer:
+		return bad("Limit is for links that can rewrite")
 	case l.hook == nil && l.around == nil && l.observe == nil:
 		return bad("nil function")
 	case s.mode > Disabled:

@@ -217,10 +217,11 @@ func TestBadCalls(t *testing.T) {
 				for _, want := range tc.want {
 					is(t, err, want)
 				}
+				eq(t, "outcomes", len(r.seen), map[bool]int{true: 1}[shape == "observed" || shape == "framed"])
 				for _, o := range r.seen {
 					eq(t, "observed", o.Err.Error(), err.Error())
 					eq(t, "answered", o.Answered, false)
-					eq(t, "canceled", o.Verdict == Canceled, tc.ctx.Err() != nil)
+					eq(t, "canceled", o.Verdict == Canceled, tc.ctx != nil && tc.ctx.Err() != nil)
 				}
 			})
 		}

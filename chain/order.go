@@ -20,7 +20,9 @@ func arrange[P any](nodes []*node[P], fresh func(*node[P]) bool) (order []*node[
 	})
 	g := constraints[P]{nodes: nodes, fresh: fresh, waits: make([][]int, len(nodes)), place: make([]float64, len(nodes))}
 	for i, n := range nodes {
-		g.place[i] = float64(i)
+		if g.place[i] = float64(i); n.mode == Disabled {
+			continue
+		}
 		for _, name := range n.before {
 			g.add(name, i, func(j int) (first, second int) { return i, j })
 		}
@@ -47,9 +49,13 @@ type constraints[P any] struct {
 }
 
 func (g *constraints[P]) add(name string, i int, pair func(j int) (first, second int)) {
-	found := false
+	found, state := false, "not there"
 	for j, m := range g.nodes {
-		if m.name != name || i == j {
+		switch {
+		case m.name != name || i == j:
+			continue
+		case m.mode == Disabled:
+			state = "switched off"
 			continue
 		}
 		found = true
@@ -68,7 +74,7 @@ func (g *constraints[P]) add(name string, i int, pair func(j int) (first, second
 		}
 	}
 	if !found {
-		g.notes = append(g.notes, fmt.Sprintf("%q is ordered against %q, which is not there: no effect", g.nodes[i].name, name))
+		g.notes = append(g.notes, fmt.Sprintf("%q is ordered against %q, which is %s: no effect", g.nodes[i].name, name, state))
 	}
 }
 

@@ -73,6 +73,8 @@ func (c *Chain[P]) Then(h Handler[P]) Handler[P] {
 	switch {
 	case c.setup != nil:
 		return refusing[P](c.setup)
+	case c.snap.Load() == nil:
+		return refusing[P](c.usable())
 	case h == nil:
 		return refusing[P](fmt.Errorf("chain %s: %w", c.name, ErrNilHandler))
 	}
@@ -103,11 +105,13 @@ func (b *bound[P]) call(ctx context.Context, p P) (P, error) {
 	return pl.gate(ctx, p, &rec)
 }
 
+var errNilContext = errors.New("nil context")
+
 // refuse ends a call before its first link. Observers see it like any other.
 func (pl *plan[P]) refuse(ctx context.Context, p P) (zero P, err error) {
 	switch {
 	case ctx == nil:
-		return zero, fmt.Errorf("chain %s: nil context", pl.c.name)
+		ctx, err = context.Background(), errNilContext
 	case pl.closed:
 		err = ErrClosed
 	case ctx.Err() != nil:

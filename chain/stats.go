@@ -13,11 +13,11 @@ type LinkStats struct {
 	// than Sequential, a timeout, a breaker with a rule of its own); for others it counts the calls made while failures
 	// were on record.
 	Calls         int64 `json:"calls"`
-	Failures      int64 `json:"failures"` // the link's own, whatever became of the call
+	Failures      int64 `json:"failures"` // errors of the link that were no blocks and not next's: refusals and rejections by its breaker too
 	Ignored       int64 `json:"ignored"`  // failures after which the call went on
 	Blocks        int64 `json:"blocks"`
-	WouldBlocks   int64 `json:"would_blocks"` // blocks that the mode or the position turned into a record
-	Rewrites      int64 `json:"rewrites"`
+	WouldBlocks   int64 `json:"would_blocks"`   // blocks that the mode or the position turned into a record
+	Rewrites      int64 `json:"rewrites"`       // other payloads; of a payload that cannot be compared, every one
 	WouldRewrites int64 `json:"would_rewrites"` // rewrites that the mode threw away; for a shadow, differing calls
 	Discarded     int64 `json:"discarded"`      // changes of single fields that the policy threw away
 	Trips         int64 `json:"trips"`          // times the breaker opened

@@ -9,7 +9,7 @@ type Traced struct {
 	Mode               Mode
 }
 
-// Tracer is told when the links of a sampled call start and end: the seam for spans and profilers. An Around's time
+// Tracer is told when the hooks and Arounds of a sampled call (not its observers) start and end: the seam for spans and profilers. An Around's time
 // includes what it wraps. Its methods run inline, concurrently; a panic in them is contained and logged.
 type Tracer interface {
 	// Sample decides whether a call is traced. It is asked once per call, so it must be cheap.
