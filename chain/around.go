@@ -30,10 +30,12 @@ type instanceKey struct {
 // hop is what a plan knows of one slot: the link there and where its next leads.
 type hop[P any] struct {
 	n         *node[P]
+	g         *guard
 	in        *instance[P]
 	next      Handler[P]
 	remembers bool // also what a healthy next passes
 	shadow    bool
+	slow      bool // next takes the long way
 }
 
 // remembers says that the end of the link may need what a healthy next passed: for a policy, or to go on without the link.
@@ -88,7 +90,7 @@ func (b *bound[P]) forgetUnused(pl *plan[P]) {
 //
 //go:noinline
 func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
-	slot, isWord := in.slot, b.c.id.word
+	slot := in.slot
 	return func(ctx context.Context, p P) (P, error) {
 		f, ok := ctx.(*frame[P])
 		if !ok || f.b != b {
@@ -103,12 +105,12 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 			return b.lostNext(ctx, in, p)
 		}
 		hp := &f.pl.hops[slot]
-		if hp.remembers || hp.shadow || isWord && word(p) == nil || !isWord && f.pl.c.id.isNil(p) || !f.states[slot].CompareAndSwap(0, begun) {
+		if hp.slow || word(p) == nil || !f.states[slot].CompareAndSwap(0, begun) {
 			return f.pl.trackedNext(ctx, f, slot, p)
 		}
 		r, err := hp.next(ctx, p)
-		if err != nil || hp.n.g.flags.Load() != 0 {
-			f.cameBack(slot, hp.n.g, r, err)
+		if err != nil || hp.g.flags.Load() != 0 {
+			f.cameBack(slot, hp.g, r, err)
 		}
 		return r, err
 	}
@@ -245,45 +247,83 @@ func (h *held[P]) find(p P) *frame[P] {
 	return h.frames[word(p)]
 }
 
-// guardAround is one Around with its guard. The healthy way through touches no lock and allocates nothing.
+// guardAround is one Around with its guard.
 func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 	in := pl.b.instanceOf(n)
-	filtered := pl.filters(n)
 	for len(pl.hops) <= in.slot {
 		pl.hops = append(pl.hops, hop[P]{})
 	}
-	pl.hops[in.slot] = hop[P]{n: n, in: in, next: next, remembers: pl.remembers(n), shadow: n.mode == Audit}
-	if n.mode == Audit {
+	hp := hop[P]{n: n, g: n.g, in: in, next: next, shadow: n.mode == Audit, remembers: pl.remembers(n)}
+	hp.slow = hp.shadow || hp.remembers || !pl.c.id.word
+	pl.hops[in.slot] = hp
+	switch {
+	case hp.shadow:
 		return pl.shadow(n, in.h, next)
+	case hp.slow || pl.tracer != nil:
+		return pl.watchedAround(in, n)
 	}
-	slot, h, g, remembers, traces, isWord := in.slot, in.h, n.g, pl.remembers(n), pl.tracer != nil, pl.c.id.word
+	return pl.plainAround(in.slot, in.h, n.g)
+}
+
+// plainAround is an Around of which nothing need be remembered. The healthy way through touches no lock and allocates
+// nothing.
+//
+//go:noinline
+func (pl *plan[P]) plainAround(slot int, h Handler[P], g *guard) Handler[P] {
 	return func(ctx context.Context, p P) (r P, err error) {
-		if g.flags.Load() != 0 || traces && pl.frameOf(ctx).rec.traced {
+		if g.flags.Load() != 0 {
 			return pl.aroundGuarded(ctx, slot, p)
 		}
 		since, returned := g.blame.count.Load(), false
-		if remembers {
-			f := pl.frameOf(ctx)
-			if f.passed[slot].in = p; filtered {
-				in.held.add(p, f)
-			}
-		}
 		defer func() {
-			if filtered {
-				in.held.remove(p, pl.frameOf(ctx))
-			}
 			if !returned {
-				err = contained(pl.recovered(recover()))
-				r, err = pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, true)
+				r, err = pl.aroundCrashed(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, recover())
 			}
 		}()
 		r, err = h(ctx, p)
 		returned = true
-		if err != nil || filtered || g.flags.Load() != 0 || isWord && word(r) == nil || !isWord && pl.c.id.isNil(r) {
+		if err != nil || g.flags.Load() != 0 || word(r) == nil {
 			return pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, false)
 		}
 		return r, nil
 	}
+}
+
+// watchedAround is an Around that may be traced, or whose payloads are remembered: for a policy, or to go on without it.
+func (pl *plan[P]) watchedAround(in *instance[P], n *node[P]) Handler[P] {
+	slot, h, g, remembers, filtered := in.slot, in.h, n.g, pl.remembers(n), pl.filters(n)
+	return func(ctx context.Context, p P) (r P, err error) {
+		f := pl.frameOf(ctx)
+		if g.flags.Load() != 0 || f.rec.traced {
+			return pl.aroundGuarded(ctx, slot, p)
+		}
+		a, returned := aroundRun[P]{slot, ticket{g: g}, p, g.blame.count.Load()}, false
+		if remembers {
+			f.passed[slot].in = p
+		}
+		if filtered {
+			in.held.add(p, f)
+		}
+		defer func() {
+			if filtered {
+				in.held.remove(p, f)
+			}
+			if !returned {
+				r, err = pl.aroundCrashed(ctx, a, r, recover())
+			}
+		}()
+		r, err = h(ctx, p)
+		returned = true
+		if err != nil || filtered || g.flags.Load() != 0 || pl.c.id.isNil(r) {
+			return pl.endAround(ctx, a, r, err, false)
+		}
+		return r, nil
+	}
+}
+
+// aroundCrashed ends an Around that panicked with v or, where v is nil, called Goexit.
+func (pl *plan[P]) aroundCrashed(ctx context.Context, a aroundRun[P], r P, v any) (P, error) {
+	return pl.endAround(ctx, a, r, contained(pl.recovered(v)), true)
 }
 
 // aroundGuarded is an Around that is switched off, asks its breaker or is traced.
