@@ -187,7 +187,10 @@ func structField[S any](p *S, f reflect.StructField) reflect.Value {
 
 // sameField may find a difference where there is none, never the reverse.
 func sameField(a, b reflect.Value) bool {
-	if a.Comparable() && b.Comparable() {
+	switch {
+	case a.Kind() == reflect.Func: // the closure, which Go does not compare
+		return *(*unsafe.Pointer)(a.Addr().UnsafePointer()) == *(*unsafe.Pointer)(b.Addr().UnsafePointer())
+	case a.Comparable() && b.Comparable():
 		return a.Equal(b)
 	}
 	return reflect.DeepEqual(a.Interface(), b.Interface())
