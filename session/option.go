@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"fmt"
 
 	"go.uber.org/zap"
@@ -28,7 +29,7 @@ func set(f func(*config)) Option {
 type config struct {
 	backend  Backend
 	pipeline *stages.Pipeline
-	setup    []func(*stages.Pipeline) error
+	setup    []func(context.Context, *stages.Pipeline) error
 	logger   *zap.Logger
 
 	user     string
@@ -77,8 +78,19 @@ func WithPipeline(p *stages.Pipeline) Option { return set(func(c *config) { c.pi
 func WithSetup(f func(p *stages.Pipeline) error) Option {
 	return set(func(c *config) {
 		if f != nil {
-			c.setup = append(c.setup, f)
+			c.setup = append(c.setup, func(_ context.Context, p *stages.Pipeline) error { return f(p) })
 		}
+	})
+}
+
+// WithPlugins registers plugins that only this session runs; see stages.Pipeline.Register. They see its session_pre_init,
+// and are closed with it where nothing else uses them. An error fails the start.
+func WithPlugins(plugins ...any) Option {
+	return set(func(c *config) {
+		c.setup = append(c.setup, func(ctx context.Context, p *stages.Pipeline) error {
+			_, err := p.Register(ctx, plugins...)
+			return err
+		})
 	})
 }
 

@@ -41,7 +41,7 @@ type Session struct {
 	log          []stages.Exchange // of the last generations, a ring once it is full
 }
 
-// handlers are the session's stages, each bound to its chain once.
+// handlers are the session's stages, each bound once to its chain and to the block scopes that calls are made in.
 type handlers struct {
 	session    chain.Handler[*stages.Session]
 	reset      chain.Handler[*stages.Reset]
@@ -58,8 +58,9 @@ type handlers struct {
 	fault      chain.Handler[*stages.Fault]
 }
 
-// Start begins a session: the links of WithSetup are registered, then session_pre_init and session_post_init fire. When a
-// link blocks there is no session; the backend is closed only if it was session_post_init that blocked.
+// Start begins a session: the plugins of WithPlugins and the links of WithSetup are registered, then session_pre_init and
+// session_post_init fire. When a link blocks there is no session; the backend is closed only if it was session_post_init
+// that blocked.
 //
 // ctx bounds the start, not the session. End the session with Close.
 func Start(ctx context.Context, opts ...Option) (*Session, error) {
@@ -78,32 +79,40 @@ func Start(ctx context.Context, opts ...Option) (*Session, error) {
 	}
 	s.bind()
 	for _, f := range cfg.setup {
-		if err := f(p); err != nil {
-			return nil, fmt.Errorf("session: setup: %w", err)
+		if err := f(ctx, p); err != nil {
+			return nil, fmt.Errorf("session: setup: %w", s.abandon(ctx, err))
 		}
 	}
 	if err := s.open(ctx); err != nil {
-		return nil, fmt.Errorf("session: start: %w", err)
+		return nil, fmt.Errorf("session: start: %w", s.abandon(ctx, err))
 	}
 	return s, nil
+}
+
+// abandon closes the plugins of a session that does not start.
+func (s *Session) abandon(ctx context.Context, err error) error {
+	if closeErr := s.pipeline.Close(context.WithoutCancel(ctx)); closeErr != nil {
+		return errors.Join(err, closeErr)
+	}
+	return err
 }
 
 func (s *Session) bind() {
 	p := s.pipeline
 	s.call = handlers{
-		session:    p.Session.Then(s.start),
-		reset:      p.Reset.Then(s.forget),
-		cleanup:    p.Cleanup.Then(stages.Unchanged[*stages.Cleanup]),
-		create:     p.Create.Then(s.build),
-		component:  p.Component.Then(s.execute),
-		generation: p.Generation.Then(s.generate),
-		validation: p.Validation.Then(s.check),
-		sampling:   p.Sampling.Then(s.sample),
-		iteration:  p.Iteration.Then(stages.Unchanged[*stages.Iteration]),
-		repair:     p.Repair.Then(stages.Unchanged[*stages.Repair]),
-		tool:       p.Tool.Then(s.runTool),
-		history:    p.HistoryChange.Then(stages.Unchanged[*stages.HistoryChange]),
-		fault:      p.Fault.Then(stages.Unchanged[*stages.Fault]),
+		session:    stages.Bind(p, p.Session, s.start),
+		reset:      stages.Bind(p, p.Reset, s.forget),
+		cleanup:    stages.Bind(p, p.Cleanup, stages.Unchanged[*stages.Cleanup]),
+		create:     stages.Bind(p, p.Create, s.build),
+		component:  stages.Bind(p, p.Component, s.execute),
+		generation: stages.Bind(p, p.Generation, s.generate),
+		validation: stages.Bind(p, p.Validation, s.check),
+		sampling:   stages.Bind(p, p.Sampling, s.sample),
+		iteration:  stages.Bind(p, p.Iteration, stages.Unchanged[*stages.Iteration]),
+		repair:     stages.Bind(p, p.Repair, stages.Unchanged[*stages.Repair]),
+		tool:       stages.Bind(p, p.Tool, s.runTool),
+		history:    stages.Bind(p, p.HistoryChange, stages.Unchanged[*stages.HistoryChange]),
+		fault:      stages.Bind(p, p.Fault, stages.Unchanged[*stages.Fault]),
 	}
 }
 
