@@ -193,7 +193,7 @@ func (b *bound[P]) lostNext(ctx context.Context, in *instance[P], p P) (P, error
 	case pl.c.id.isNil(p):
 		return p, fmt.Errorf("next: %w", ErrNilPayload)
 	case pl.filters(hp.n):
-		if f := in.held.find(p); f != nil {
+		if f := in.held.find(p, in.slot); f != nil {
 			return f.pl.trackedNext(context.WithValue(ctx, b, f), f, in.slot, p)
 		}
 		return zero, fmt.Errorf("next: %w", errLostPayload)
@@ -209,10 +209,17 @@ func (b *bound[P]) lostNext(ctx context.Context, in *instance[P], p P) (P, error
 var errLostPayload = errors.New("another payload, with a context that does not derive from the call's, cannot be checked against the policy; " +
 	"context.WithoutCancel detaches a call and keeps what is needed")
 
-// held are the payloads that an Around with a policy was given in the calls in flight, and the frames of those calls.
+// held are the payloads that an Around with a policy was given in the calls in flight, and the frames of those calls:
+// several, where calls share a payload.
 type held[P any] struct {
 	mu     sync.Mutex
-	frames map[unsafe.Pointer]*frame[P]
+	frames map[unsafe.Pointer]sharing[P]
+}
+
+// sharing are the calls with one payload, nearly always a single one.
+type sharing[P any] struct {
+	one  *frame[P]
+	more []*frame[P]
 }
 
 func (h *held[P]) add(p P, f *frame[P]) {
@@ -222,9 +229,15 @@ func (h *held[P]) add(p P, f *frame[P]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.frames == nil {
-		h.frames = map[unsafe.Pointer]*frame[P]{}
+		h.frames = map[unsafe.Pointer]sharing[P]{}
 	}
-	h.frames[word(p)] = f
+	s := h.frames[word(p)]
+	if s.one == nil {
+		s.one = f
+	} else {
+		s.more = append(s.more, f)
+	}
+	h.frames[word(p)] = s
 }
 
 func (h *held[P]) remove(p P, f *frame[P]) {
@@ -233,18 +246,44 @@ func (h *held[P]) remove(p P, f *frame[P]) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.frames[word(p)] == f {
+	s := h.frames[word(p)]
+	if s.one == f {
+		if s.one = nil; len(s.more) > 0 {
+			s.one, s.more = s.more[0], s.more[1:]
+		}
+	} else if i := slices.Index(s.more, f); i >= 0 {
+		s.more = slices.Delete(s.more, i, i+1)
+	}
+	if h.frames[word(p)] = s; s.one == nil {
 		delete(h.frames, word(p))
 	}
 }
 
-func (h *held[P]) find(p P) *frame[P] {
+// find gives a call that p was given to, preferably one that has not called next yet.
+func (h *held[P]) find(p P, slot int) *frame[P] {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if len(h.frames) == 0 { // for values, whose identity is no word, always
 		return nil
 	}
-	return h.frames[word(p)]
+	s := h.frames[word(p)]
+	if s.one != nil && s.one.states[slot].Load() != 0 {
+		if i := slices.IndexFunc(s.more, func(f *frame[P]) bool { return f.states[slot].Load() == 0 }); i >= 0 {
+			return s.more[i]
+		}
+	}
+	return s.one
+}
+
+// returned says whether r is what next returned to another call that shares the payload p.
+func (h *held[P]) returned(p P, slot int, r P) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.frames) == 0 {
+		return false
+	}
+	s := h.frames[word(p)]
+	return len(s.more) > 0 && (s.one.returned(slot, r) || slices.ContainsFunc(s.more, func(f *frame[P]) bool { return f.returned(slot, r) }))
 }
 
 // guardAround is one Around with its guard.
@@ -304,10 +343,10 @@ func (pl *plan[P]) watchedAround(in *instance[P], n *node[P]) Handler[P] {
 		if filtered {
 			in.held.add(p, f)
 		}
+		if filtered {
+			defer in.held.remove(p, f)
+		}
 		defer func() {
-			if filtered {
-				in.held.remove(p, f)
-			}
 			if !returned {
 				r, err = pl.aroundCrashed(ctx, a, r, recover())
 			}
@@ -385,7 +424,7 @@ func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error
 		if returned && !pl.c.id.isNil(last.out) {
 			base = last.out
 		}
-		r, err = pl.acceptAround(n, f, a.slot, base, r)
+		r, err = pl.acceptAround(f, a, base, r)
 	}
 	v, blocks := asViolation(err)
 	blocks = blocks && !own && !n.g.blame.knows(v, last.err, a.since)
@@ -413,14 +452,15 @@ func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error
 
 // acceptAround checks the result of an Around that says it succeeded against base: what next gave it, or what it was given.
 // A result that is, identically, one that next returned has been through the policy, if not as the last.
-func (pl *plan[P]) acceptAround(n *node[P], f *frame[P], slot int, base, r P) (P, error) {
+func (pl *plan[P]) acceptAround(f *frame[P], a aroundRun[P], base, r P) (P, error) {
+	hp := &pl.hops[a.slot]
 	switch {
 	case pl.c.id.isNil(r):
 		return r, ErrNilPayload
-	case !pl.filters(n), pl.c.id.same(r, base), f.returned(slot, r):
+	case !pl.filters(hp.n), pl.c.id.same(r, base), f.returned(a.slot, r), hp.in.held.returned(a.p, a.slot, r):
 		return r, nil
 	}
-	return pl.filter(n, Out, base, r)
+	return pl.filter(hp.n, Out, base, r)
 }
 
 // bypass goes on without a link that failed open: with what next returned to it, or by calling next in its place, but
