@@ -163,8 +163,8 @@ func (l linkOf[P]) limited(hook string, fields []string) (anyLink, error) {
 	allowed := writableAtHook(l.in, hook)
 	for _, f := range fields {
 		if !slices.Contains(allowed, f) {
-			return nil, fmt.Errorf("%q is not writable at %s, so that it cannot be granted%s; writable there: %s",
-				f, hook, didYouMean(f, allowed), orNone(allowed))
+			return nil, fmt.Errorf("%q is not writable at %s, so that it cannot be granted; writable there: %s",
+				f, hook, orNone(allowed))
 		}
 	}
 	l.Link = l.Link.Limit(l.stage.limiter(fields))

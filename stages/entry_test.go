@@ -132,7 +132,7 @@ func TestEntryMistakes(t *testing.T) {
 		"a hook that the plugin has not":      {With(same).Hook("generation_pre_call"), `options for "generation_pre_call", but there is no link at that hook`},
 		"a hook that is misspelled":           {With(same).Hook("tool_pre_invok"), "did you mean tool_pre_invoke?"},
 		"a field that is not writable there":  {With(same).Writable("tool_pre_invoke", "output"), `"output" is not writable at tool_pre_invoke`},
-		"a field that is misspelled":          {With(same).Writable("tool_pre_invoke", "argument"), "did you mean arguments?"},
+		"a field that is misspelled":          {With(same).Writable("tool_pre_invoke", "argument"), "writable there: name, arguments"},
 		"a field that nobody may write":       {With(chain.Observe("x", func(context.Context, chain.Outcome[*Tool]) {})).Writable("observe_tool", "name"), "writable there: nothing"},
 		"one plugin twice":                    {Group("g", same, Group("h", same)), `plugin "same" is given twice`},
 		"two plugins of one name":             {Group("g", &pass{"same"}, &pass{"same"}), `chain tool: two links are called "same.tool_post_invoke"`},

@@ -118,7 +118,7 @@ func ExampleEntry_Writable() {
 	fmt.Println(err)
 	// Output:
 	// 0 messages, format report <nil>
-	// stages: "text" is not writable at generation_pre_call, so that it cannot be granted (did you mean format?); writable there: messages, model_options, tools, format
+	// stages: "text" is not writable at generation_pre_call, so that it cannot be granted; writable there: messages, model_options, tools, format
 }
 
 func ExampleWithPlugins() {
