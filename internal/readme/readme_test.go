@@ -71,6 +71,22 @@ func TestMissingSeesAMissingBlock(t *testing.T) {
 	}
 }
 
+// The prices in the page are those that make bench prints: the tables of bench/gate -markdown, pasted whole.
+func TestPricesArePrinted(t *testing.T) {
+	page := read(t, filepath.Join(root, "README.md"))
+	for what, row := range map[string]string{
+		"closures":  `(?m)^\| closures nested by hand \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
+		"gobreaker": `(?m)^\| gobreaker.Execute around each link \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
+		"hooks":     `(?m)^\| guarded Before hooks \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
+		"arounds":   `(?m)^\| guarded Around links \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
+		"a ratio":   `(?m)^\| 10 hooks / 10 closures \| [\d.]+ \| ≤ 2.5 \|`,
+	} {
+		if !regexp.MustCompile(row).MatchString(page) {
+			t.Errorf("README.md has no row for %s as make bench prints it", what)
+		}
+	}
+}
+
 // Links between the pages of the repository lead to files that exist.
 func TestLinksLeadSomewhere(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
