@@ -12,8 +12,7 @@ import (
 // failure is what is known about an error.
 func failure(err error, kind stages.FaultKind) stages.Failure {
 	f := stages.Failure{Err: err, Kind: kind, Recoverable: kind == stages.FaultBackend || kind == stages.FaultTool}
-	var p *chain.PanicError
-	if errors.As(err, &p) {
+	if p, ok := as[*chain.PanicError](err); ok {
 		f.Recoverable, f.Stack = false, string(p.Stack)
 	}
 	return f
@@ -21,14 +20,20 @@ func failure(err error, kind stages.FaultKind) stages.Failure {
 
 // fault reports an error by error_occurred, once, unless it is a block or the caller's own cancellation.
 func (s *Session) fault(ctx context.Context, r *request, m stages.Meta, f stages.FaultFields) {
-	var v *chain.Violation
-	var p *chain.PanicError
-	if err := f.Failure.Err; errors.As(err, &v) ||
-		errors.Is(ctx.Err(), context.Canceled) && !errors.As(err, &p) || !r.firstFault(err) {
+	_, blocked := as[*chain.Violation](f.Failure.Err)
+	_, panicked := as[*chain.PanicError](f.Failure.Err)
+	if blocked || errors.Is(ctx.Err(), context.Canceled) && !panicked || !r.firstFault(f.Failure.Err) {
 		return
 	}
 	// Nothing but observers sit in this chain, and what goes wrong in them goes nowhere.
 	_, _ = s.call.fault(context.WithoutCancel(ctx), stages.NewFault(r.after(m), f))
+}
+
+// as is errors.As, where an As or Unwrap that panics finds nothing.
+func as[E error](err error) (found E, ok bool) {
+	defer func() { _ = recover() }()
+	ok = errors.As(err, &found)
+	return found, ok
 }
 
 // contain runs f and turns a panic into an error.

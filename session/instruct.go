@@ -152,7 +152,7 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 func (s *Session) failed(ctx context.Context, r *request, f stages.FaultFields) error {
 	err := f.Failure.Err
 	s.fault(ctx, r, r.base, f)
-	if context.Cause(ctx) == ErrClosed && !errors.Is(err, ErrClosed) || errors.Is(err, chain.ErrClosed) { //nolint:errorlint // its own cause
+	if context.Cause(ctx) == ErrClosed && !leadsTo(err, ErrClosed) || leadsTo(err, chain.ErrClosed) { //nolint:errorlint // its own cause
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
 	return err

@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -41,7 +40,7 @@ type request struct {
 	usage   stages.Usage
 	loops   map[string]*loop // being sampled, by correlation id
 	reason  string           // why the last loop failed
-	faulted error            // what was last reported as a fault
+	faulted reported         // by error_occurred
 }
 
 type requestKey struct{}
@@ -162,9 +161,5 @@ func (r *request) generations() (stages.List[stages.Exchange], stages.Usage) {
 func (r *request) firstFault(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.faulted != nil && errors.Is(err, r.faulted) {
-		return false
-	}
-	r.faulted = err
-	return true
+	return r.faulted.first(err)
 }

@@ -167,8 +167,7 @@ func (s *Session) rejectionSampling(
 
 // stopped ends a loop: a block is the reason why it failed, anything else its error.
 func stopped(err error, res *stages.SamplingResult) error {
-	var v *chain.Violation
-	if errors.As(err, &v) {
+	if v, ok := as[*chain.Violation](err); ok {
 		res.FailureReason = v.Error()
 		return nil
 	}

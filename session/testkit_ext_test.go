@@ -277,3 +277,15 @@ func texts(h stages.History) (out []string) {
 	}
 	return out
 }
+
+type handler[P any] = chain.Handler[P]
+
+// around registers a middleware.
+func around[P any](of func(*stages.Pipeline) *chain.Chain[P], f func(ctx context.Context, p P, next handler[P]) (P, error)) func(*stages.Pipeline) error {
+	return func(p *stages.Pipeline) error {
+		_, err := of(p).Use(chain.Around("around", func(next handler[P]) handler[P] {
+			return func(ctx context.Context, p P) (P, error) { return f(ctx, p, next) }
+		}))
+		return err
+	}
+}

@@ -20,11 +20,11 @@ func (s *Session) invoke(
 		CallID: call.ID, Name: call.Name, Arguments: call.Arguments, Available: available, Source: stages.ToolFromModel,
 	})
 	out, err := s.call.tool(ctx, t)
-	var v *chain.Violation
+	v, blocked := as[*chain.Violation](err)
 	switch {
 	case err == nil:
 		return out.Message(), nil
-	case errors.As(err, &v):
+	case blocked:
 		return t.Done(stages.ToolResult{Output: toolFailed("it was refused: " + v.Reason), Err: err}).Message(), nil
 	}
 	return stages.Message{}, err
@@ -45,9 +45,9 @@ func (s *Session) runTool(ctx context.Context, t *stages.Tool) (*stages.Tool, er
 		return err
 	})
 	res.Duration, res.Success, res.Err = time.Since(begun), err == nil, err
-	var p *chain.PanicError
+	_, panicked := as[*chain.PanicError](err)
 	switch {
-	case errors.As(err, &p): // what it says is not for the model
+	case panicked: // what it says is not for the model
 		res.Output = toolFailed("the tool broke down")
 		s.fault(ctx, r, t.Meta(), stages.FaultFields{Failure: failure(err, stages.FaultTool), Where: "tool " + t.Name()})
 	case err != nil:
