@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/maillon-go/maillon/stages"
@@ -29,19 +30,66 @@ func (s *Session) build(_ context.Context, c *stages.Create) (*stages.Create, er
 }
 
 // create runs the create stage.
-func (s *Session) create(ctx context.Context, r *request, f stages.CreateFields) (stages.Action, stages.List[stages.Requirement], error) {
+func (s *Session) create(
+	ctx context.Context, r *request, f stages.CreateFields,
+) (made component, requirements stages.List[stages.Requirement], err error) {
 	c, err := s.call.create(ctx, stages.NewCreate(r.meta(), f))
 	if err != nil {
-		return nil, stages.List[stages.Requirement]{}, err
+		return made, requirements, err
 	}
-	switch a := c.Component().(type) {
-	case nil:
-		return nil, stages.List[stages.Requirement]{}, errors.New("session: component_post_create left no component")
-	case *Instruction: // perhaps one that a link has put in the place of the first
-		return a, a.Spec().Requirements, nil
-	default:
-		return a, c.Requirements(), nil
+	if absent(c.Component()) {
+		return made, requirements, errors.New("session: component_post_create left no component")
 	}
+	requirements = c.Requirements()
+	if i, ok := c.Component().(*Instruction); ok { // perhaps one that a link has put in the place of the first
+		requirements = i.Spec().Requirements
+	}
+	made, err = s.describe(r, c.Component())
+	return made, requirements, err
+}
+
+// component is an Action with what it says of itself. It may be anybody's, so it is asked once.
+type component struct {
+	action     stages.Action
+	kind, name string
+}
+
+// absent says that there is no action, or a nil pointer.
+func absent(a stages.Action) bool {
+	v := reflect.ValueOf(a)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// describe asks an action what it is, unless it is the one that the request executes already. From now on it is.
+func (s *Session) describe(r *request, a stages.Action) (component, error) {
+	r.mu.Lock()
+	c := r.component
+	r.mu.Unlock()
+	if same(a, c.action) {
+		return c, nil
+	}
+	if err := s.contain(func() error {
+		c = component{a, a.Kind(), a.Name()}
+		return nil
+	}); err != nil {
+		return component{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.component = c
+	return c, nil
+}
+
+// executed is the component that a call ended with, as far as it can be told.
+func (s *Session) executed(r *request, a stages.Action) component {
+	if !absent(a) {
+		if c, err := s.describe(r, a); err == nil {
+			return c
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.component
 }
 
 // execute is the handler of the component stage.
@@ -53,7 +101,7 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 	s.executing(r)
 	begun := time.Now()
 	var res stages.ComponentResult
-	err = contain(func() error {
+	err = s.contain(func() error {
 		out, l, err := s.trySampling(ctx, r, c)
 		if err != nil {
 			return err

@@ -1,6 +1,9 @@
 package session
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of a session. What a link of a chain decides arrives as a *chain.Violation or *chain.LinkError, and what the
 // backend returns stays reachable with errors.Is and errors.As.
@@ -21,6 +24,11 @@ var (
 	ErrToolRounds = errors.New("session: too many rounds of tool calls")
 	// ErrNoAnswer means that a backend returned neither an output nor an error: it has to return g.Done(...).
 	ErrNoAnswer = errors.New("session: the backend gave no answer")
+	// ErrNoResult means that a link answered in the place of a stage, without calling what it wraps, and returned the payload
+	// as it was: it has to return p.Done(...).
+	ErrNoResult = errors.New("session: a link answered without a result")
 	// ErrOption means an option that cannot work, such as a callable without a function.
 	ErrOption = errors.New("session: invalid option")
 )
+
+func noResult(stage string) error { return fmt.Errorf("%w: %s", ErrNoResult, stage) }

@@ -36,6 +36,20 @@ func as[E error](err error) (found E, ok bool) {
 	return found, ok
 }
 
+// contain runs f and turns a panic into an error, unless the pipeline lets it through.
+func (s *Session) contain(f func() error) error {
+	err := contain(f)
+	s.passOn(err)
+	return err
+}
+
+// passOn panics again with what contain has caught, where the pipeline lets it through.
+func (s *Session) passOn(err error) {
+	if p, ok := err.(*chain.PanicError); ok && s.pipeline.PassesPanic(p.Value) { //nolint:errorlint // contain's own
+		panic(p.Value)
+	}
+}
+
 // contain runs f and turns a panic into an error.
 func contain(f func() error) (err error) {
 	defer func() {

@@ -20,7 +20,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	}
 	begun := time.Now()
 	var out *stages.Generation
-	err = contain(func() (err error) {
+	err = s.contain(func() (err error) {
 		out, err = s.cfg.backend.Generate(ctx, g)
 		if err == nil && (out == nil || !out.HasResult()) {
 			err = fmt.Errorf("%w: %s", ErrNoAnswer, r.backend.Name)
@@ -100,7 +100,7 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 	c := l.component
 	a.added, err = q.action.Messages()
 	if err != nil {
-		return a, fmt.Errorf("session: the messages of %s: %w", q.action.Kind(), err)
+		return a, fmt.Errorf("session: the messages of %s: %w", l.meta.ComponentKind, err)
 	}
 	view := q.history.Tail(c.Window().Or(q.history.Len())).Messages()
 	for round := 0; ; round++ {
@@ -108,6 +108,9 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 			Action: q.action, History: q.history, Messages: view.Append(a.added...),
 			ModelOptions: c.ModelOptions(), Tools: l.tools, Format: c.Format(), Backend: r.backend,
 		}))
+		if err == nil && !g.HasResult() {
+			err = noResult("generation")
+		}
 		if err != nil {
 			return a, err
 		}
@@ -142,6 +145,9 @@ func (s *Session) generateFor(ctx context.Context, messages []stages.Message, o 
 	g, err := s.call.generation(ctx, stages.NewGeneration(r.meta(), stages.GenerationFields{
 		Messages: stages.ListOf(messages...), ModelOptions: r.options.Merge(o), Backend: r.backend,
 	}))
+	if err == nil && !g.HasResult() {
+		err = noResult("generation")
+	}
 	if err != nil {
 		return stages.Output{}, err
 	}

@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -114,23 +113,23 @@ func (s *Session) Instruct(ctx context.Context, description string, opts ...Inst
 }
 
 func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
-	action, requirements, err := s.create(ctx, r, i.fields)
+	created, requirements, err := s.create(ctx, r, i.fields)
 	if err != nil {
 		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
 		})
 	}
 	c, err := s.call.component(ctx, stages.NewComponent(r.meta(), stages.ComponentFields{
-		Kind: action.Kind(), Name: action.Name(), Action: action, History: r.history, Window: s.window(),
+		Kind: created.kind, Name: created.name, Action: created.action, History: r.history, Window: s.window(),
 		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
 		ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
 	}))
 	if err == nil && !c.HasResult() {
-		err = errors.New("session: a link answered for the component without a result")
+		err = noResult("component")
 	}
 	if err != nil {
 		return nil, s.failed(ctx, r, stages.FaultFields{
-			Failure: failure(err, stages.FaultComponent), Where: "component_execute", History: r.history, Action: action,
+			Failure: failure(err, stages.FaultComponent), Where: "component_execute", History: r.history, Action: created.action,
 		})
 	}
 	if err := s.commit(ctx, r, c); err != nil {
@@ -151,7 +150,7 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 // failed reports the error of a call and gives it back. A call that failed because the session was closed says so.
 func (s *Session) failed(ctx context.Context, r *request, f stages.FaultFields) error {
 	err := f.Failure.Err
-	s.fault(ctx, r, r.base, f)
+	s.fault(ctx, r, r.identity(), f)
 	if context.Cause(ctx) == ErrClosed && !leadsTo(err, ErrClosed) || leadsTo(err, chain.ErrClosed) { //nolint:errorlint // its own cause
 		return fmt.Errorf("%w: %w", ErrClosed, err)
 	}
@@ -168,7 +167,7 @@ func (s *Session) window() stages.Optional[int] {
 
 // commit adds a turn to the history as it is now and tells of it.
 func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) error {
-	added := c.Added().Append(c.Result().Message())
+	added, what := c.Added().Append(c.Result().Message()), s.executed(r, c.Action())
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
@@ -181,7 +180,7 @@ func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) e
 	previous := s.history
 	s.history = previous.Append(added.Slice()...)
 	resulting := s.history
-	s.last = stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}
+	s.last = &answered{stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}, what.kind, what.name}
 	s.mu.Unlock()
 	s.changed(ctx, r, stages.HistoryChangeFields{
 		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,

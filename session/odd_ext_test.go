@@ -75,15 +75,22 @@ func TestLinksThatAnswer(t *testing.T) {
 		{"sampling", answering(ofSampling, func(p *stages.Sampling) *stages.Sampling {
 			return p.Done(stages.SamplingResult{FinalResult: out, Success: true})
 		}), ""},
-		{"component without a result", answering(ofComponent, func(c *stages.Component) *stages.Component { return c }), "without a result"},
+		{"component without a result", answering(ofComponent, func(c *stages.Component) *stages.Component { return c }), "without a result: component"},
+		{"sampling without a result", answering(ofSampling, func(p *stages.Sampling) *stages.Sampling { return p }), "without a result: sampling"},
+		{"generation without a result", answering(ofGeneration, func(g *stages.Generation) *stages.Generation { return g }), "without a result: generation"},
+		{"validation without a result", answering(ofValidation, func(v *stages.Validation) *stages.Validation { return v }), "without a result: validation"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, session.WithBackend(script()), session.WithSetup(tc.answer))
+			b := script()
+			if strings.HasPrefix(tc.name, "validation") {
+				b = script(answer("hello"))
+			}
+			s := start(t, session.WithBackend(b), session.WithSetup(tc.answer))
 			res, err := s.Instruct(t.Context(), "hello")
 			if tc.want != "" {
-				if err == nil || !strings.Contains(err.Error(), tc.want) {
-					t.Errorf("got %v", err)
+				if !errors.Is(err, session.ErrNoResult) || !strings.Contains(err.Error(), tc.want) || s.History().Len() != 0 {
+					t.Errorf("got %v, history %v", err, texts(s.History()))
 				}
 				return
 			}
@@ -95,6 +102,51 @@ func TestLinksThatAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where a call is not an instruction, an answer without a result is an error too, and a tool's is a failure.
+func TestLinksThatAnswerNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("a hook's generation", func(t *testing.T) {
+		t.Parallel()
+		var got error
+		s := start(t, session.WithBackend(echo()))
+		use(t, s.Pipeline().Create, chain.Before("ask", func(ctx context.Context, c *stages.Create) (*stages.Create, error) {
+			_, got = stages.From(ctx).Generate(ctx, []stages.Message{{Role: stages.RoleUser, Text: "?"}}, stages.ModelOptions{})
+			return c, nil
+		}))
+		if err := answering(ofGeneration, func(g *stages.Generation) *stages.Generation { return g })(s.Pipeline()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Instruct(t.Context(), "hello"); !errors.Is(err, session.ErrNoResult) || !errors.Is(got, session.ErrNoResult) {
+			t.Errorf("got %v and %v", err, got)
+		}
+	})
+	t.Run("Validate", func(t *testing.T) {
+		t.Parallel()
+		s := start(t, session.WithBackend(echo()))
+		if _, err := s.Instruct(t.Context(), "hello"); err != nil {
+			t.Fatal(err)
+		}
+		if err := answering(ofValidation, func(v *stages.Validation) *stages.Validation { return v })(s.Pipeline()); err != nil {
+			t.Fatal(err)
+		}
+		if rep, err := s.Validate(t.Context(), mentions("hello")); !errors.Is(err, session.ErrNoResult) {
+			t.Errorf("got %+v, %v", rep, err)
+		}
+	})
+	t.Run("tool", func(t *testing.T) {
+		t.Parallel()
+		b := script(call("tide", "{}"), answer("done"))
+		s := start(t, session.WithBackend(b), session.WithTools(tideTool()),
+			session.WithSetup(answering(ofTool, func(x *stages.Tool) *stages.Tool { return x })))
+		if _, err := s.Instruct(t.Context(), "When?"); err != nil {
+			t.Fatal(err)
+		}
+		if m := b.requests()[1].Messages(); m.At(m.Len()-1).Text != "error: the tool gave no result" || m.At(m.Len()-1).ToolCallID != "call-1" {
+			t.Errorf("got %+v", m.At(m.Len()-1))
+		}
+	})
 }
 
 func answering[P any](of func(*stages.Pipeline) *chain.Chain[P], f func(P) P) func(*stages.Pipeline) error {

@@ -45,12 +45,10 @@ func leadsTo(err, target error) (found bool) {
 
 // sameError compares by content what == cannot.
 func sameError(a, b error) bool {
-	v, w := reflect.ValueOf(a), reflect.ValueOf(b)
-	switch {
-	case !v.IsValid() || !w.IsValid() || v.Type() != w.Type():
-		return false
-	case v.Comparable() && w.Comparable():
-		return a == b //nolint:errorlint // the same one
-	}
-	return reflect.DeepEqual(a, b)
+	return same(a, b) || reflect.TypeOf(a) == reflect.TypeOf(b) && !reflect.ValueOf(a).Comparable() && reflect.DeepEqual(a, b)
+}
+
+// same is ==, and false where that would panic.
+func same(a, b any) bool {
+	return reflect.TypeOf(a) == reflect.TypeOf(b) && (a == nil || reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b)
 }

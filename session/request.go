@@ -35,12 +35,13 @@ type request struct {
 	tools    stages.List[stages.Callable] // that the model may be given
 	executed bool                         // guarded by the session's mutex
 
-	mu      sync.Mutex
-	log     []stages.Exchange // generations, oldest first
-	usage   stages.Usage
-	loops   map[string]*loop // being sampled, by correlation id
-	reason  string           // why the last loop failed
-	faulted reported         // by error_occurred
+	mu        sync.Mutex
+	log       []stages.Exchange // generations, oldest first
+	usage     stages.Usage
+	loops     map[string]*loop // being sampled, by correlation id
+	reason    string           // why the last loop failed
+	faulted   reported         // by error_occurred
+	component component        // that is executed, once it was created
 }
 
 type requestKey struct{}
@@ -134,7 +135,18 @@ func (s *Session) requestOf(m stages.Meta) (*request, error) {
 }
 
 // meta is the Meta of a new run through a stage, with a correlation id of its own.
-func (r *request) meta() stages.Meta { return r.after(r.base) }
+func (r *request) meta() stages.Meta { return r.after(r.identity()) }
+
+// identity is what the Metas have in common, with the component that is executed.
+func (r *request) identity() stages.Meta {
+	m := r.base
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.component.action != nil {
+		m.ComponentKind, m.ComponentName = r.component.kind, r.component.name
+	}
+	return m
+}
 
 // after is the Meta of a stage within the one that m belongs to.
 func (r *request) after(m stages.Meta) stages.Meta {

@@ -36,7 +36,7 @@ func (s *Session) forget(ctx context.Context, p *stages.Reset) (*stages.Reset, e
 		return nil, ErrClosed
 	}
 	previous := s.history
-	s.history, s.last = p.NewHistory(), stages.Target{}
+	s.history, s.last = p.NewHistory(), nil
 	s.conversation++
 	s.mu.Unlock()
 	s.changed(ctx, r, stages.HistoryChangeFields{

@@ -23,8 +23,12 @@ type loop struct {
 // trySampling runs the sampling stage for a component. An error that the loop ended in is returned after its hooks have
 // seen it.
 func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Component) (*stages.Sampling, *loop, error) {
-	if c.Action() == nil {
+	if absent(c.Action()) {
 		return nil, nil, errors.New("session: component_pre_execute left no action")
+	}
+	what, err := s.describe(r, c.Action())
+	if err != nil {
+		return nil, nil, err
 	}
 	budget, err := loopBudget(c.Strategy())
 	if err != nil {
@@ -32,7 +36,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	}
 	m := r.after(c.Meta())
 	l := &loop{component: c}
-	m.Strategy = ""
+	m.ComponentKind, m.ComponentName, m.Strategy = what.kind, what.name, ""
 	if c.Strategy() != nil {
 		m.Strategy = c.Strategy().Name()
 	}
@@ -45,6 +49,9 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
 		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: c.Requirements(), LoopBudget: budget,
 	}))
+	if err == nil && !out.HasResult() {
+		err = noResult("sampling")
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,7 +102,7 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 	begun := time.Now()
 	res := stages.SamplingResult{FinalAction: p.Action(), FinalHistory: p.History()}
 	var tries []try
-	res.Err = contain(func() (err error) {
+	res.Err = s.contain(func() (err error) {
 		tries, err = s.rejectionSampling(ctx, r, l, p, begun, &res)
 		return err
 	})
@@ -159,7 +166,7 @@ func (s *Session) rejectionSampling(
 			return tries, stopped(err, res)
 		}
 		q = question{rep.RepairAction(), rep.RepairHistory()}
-		if q.action == nil {
+		if absent(q.action) {
 			return tries, errors.New("session: sampling_repair left no action")
 		}
 	}

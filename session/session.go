@@ -33,12 +33,18 @@ type Session struct {
 	closed       chan struct{}       // closed when the session is
 	closeErr     error
 	history      stages.History
-	conversation int           // how often the history was reset
-	last         stages.Target // the last answer, with what led to it
+	conversation int       // how often the history was reset
+	last         *answered // the last answer, nil without one
 	interactions int
 	generations  int
 	usage        stages.Usage
 	log          []stages.Exchange // of the last generations, a ring once it is full
+}
+
+// answered is an answer with what led to it.
+type answered struct {
+	stages.Target
+	kind, name string // of its action
 }
 
 // handlers are the session's stages, each bound once to its chain and to the block scopes that calls are made in.

@@ -22,6 +22,8 @@ func (s *Session) invoke(
 	out, err := s.call.tool(ctx, t)
 	v, blocked := as[*chain.Violation](err)
 	switch {
+	case err == nil && !out.HasResult():
+		return t.Done(stages.ToolResult{Output: toolFailed("the tool gave no result"), Err: noResult("tool")}).Message(), nil
 	case err == nil:
 		return out.Message(), nil
 	case blocked:
@@ -40,7 +42,7 @@ func (s *Session) runTool(ctx context.Context, t *stages.Tool) (*stages.Tool, er
 	}
 	begun := time.Now()
 	var res stages.ToolResult
-	err = contain(func() (err error) {
+	err = s.contain(func() (err error) {
 		res.Output, err = callTool(ctx, t)
 		return err
 	})

@@ -32,12 +32,13 @@ func (s *Session) Validate(ctx context.Context, requirements ...stages.Requireme
 	}
 	defer s.end(r)
 	s.mu.Lock()
-	target := s.last
+	last := s.last
 	s.mu.Unlock()
-	if target.Action == nil {
+	if last == nil {
 		return nil, ErrNoOutput
 	}
-	r.base.ComponentKind, r.base.ComponentName = target.Action.Kind(), target.Action.Name()
+	target := last.Target
+	r.base.ComponentKind, r.base.ComponentName = last.kind, last.name
 	v, err := s.validate(ctx, r.meta(), stages.ListOf(requirements...), target, r.options)
 	if err != nil {
 		return nil, s.failed(ctx, r, stages.FaultFields{
@@ -56,6 +57,9 @@ func (s *Session) validate(
 	v, err := s.call.validation(ctx, stages.NewValidation(m, stages.ValidationFields{
 		Requirements: requirements, Target: t, ModelOptions: o, Kind: stages.ValidateInGo,
 	}))
+	if err == nil && !v.HasResult() {
+		err = noResult("validation")
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +73,7 @@ func (s *Session) check(ctx context.Context, v *stages.Validation) (*stages.Vali
 		return nil, err
 	}
 	begun := time.Now()
-	findings, err := runChecks(ctx, v.Requirements(), v.Target())
+	findings, err := s.runChecks(ctx, v.Requirements(), v.Target())
 	if err != nil {
 		s.fault(ctx, r, v.Meta(), stages.FaultFields{
 			Failure: failure(err, stages.FaultValidation), Where: "validation", History: v.History(), Action: v.Target().Action,
@@ -79,7 +83,7 @@ func (s *Session) check(ctx context.Context, v *stages.Validation) (*stages.Vali
 }
 
 // runChecks checks concurrently. The first error cancels the other checks and what they find is left out.
-func runChecks(
+func (s *Session) runChecks(
 	ctx context.Context, requirements stages.List[stages.Requirement], t stages.Target,
 ) (stages.List[stages.Finding], error) {
 	if requirements.Len() == 0 {
@@ -88,7 +92,7 @@ func runChecks(
 	findings := make([]stages.Finding, requirements.Len())
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxChecks)
-	exited := make([]bool, len(findings))
+	exited, caught := make([]bool, len(findings)), make([]error, len(findings))
 	for i, q := range requirements.All() {
 		findings[i].Requirement = q
 		if q.Check == nil {
@@ -103,7 +107,7 @@ func runChecks(
 				return err
 			})
 			exited[i] = false
-			if err != nil {
+			if caught[i] = err; err != nil {
 				return fmt.Errorf("session: check of %q: %w", q, err)
 			}
 			return nil
@@ -111,6 +115,7 @@ func runChecks(
 	}
 	err := g.Wait()
 	for i, f := range findings {
+		s.passOn(caught[i])
 		if err == nil && exited[i] {
 			err = fmt.Errorf("session: check of %q: %w", f.Requirement, chain.ErrGoexit)
 		}

@@ -258,5 +258,19 @@ func (p Plans) Mermaid() map[string]string {
 	return out
 }
 
+// PassesPanic says whether a panic with this value goes through to the caller, for code that recovers between two chains:
+// see PipelineConfig.PassPanic.
+func (p *Pipeline) PassesPanic(value any) (pass bool) {
+	if p.cfg.PassPanic == nil {
+		return false
+	}
+	defer func() {
+		if recover() != nil {
+			pass = false
+		}
+	}()
+	return p.cfg.PassPanic(value)
+}
+
 // Unchanged is the handler of a stage in which the runtime has nothing to do itself, such as a report.
 func Unchanged[P any](_ context.Context, p P) (P, error) { return p, nil }
