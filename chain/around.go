@@ -216,11 +216,15 @@ type held[P any] struct {
 	frames map[unsafe.Pointer]sharing[P]
 }
 
-// sharing are the calls with one payload, nearly always a single one.
+// sharing are the calls with one payload, nearly always a single one. They are kept until the last of them has ended,
+// since what next returned to one of them may be on the record of another one; but no more than maxSharing that have.
 type sharing[P any] struct {
 	one  *frame[P]
 	more []*frame[P]
+	live int
 }
+
+const maxSharing = 64
 
 func (h *held[P]) add(p P, f *frame[P]) {
 	if !f.pl.c.id.word {
@@ -232,7 +236,7 @@ func (h *held[P]) add(p P, f *frame[P]) {
 		h.frames = map[unsafe.Pointer]sharing[P]{}
 	}
 	s := h.frames[word(p)]
-	if s.one == nil {
+	if s.live++; s.one == nil {
 		s.one = f
 	} else {
 		s.more = append(s.more, f)
@@ -247,16 +251,14 @@ func (h *held[P]) remove(p P, f *frame[P]) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.frames[word(p)]
-	if s.one == f {
-		if s.one = nil; len(s.more) > 0 {
-			s.one, s.more = s.more[0], s.more[1:]
-		}
-	} else if i := slices.Index(s.more, f); i >= 0 {
-		s.more = slices.Delete(s.more, i, i+1)
-	}
-	if h.frames[word(p)] = s; s.one == nil {
+	if s.live--; s.live == 0 {
 		delete(h.frames, word(p))
+		return
 	}
+	if len(s.more) > maxSharing {
+		s.more = slices.DeleteFunc(s.more, func(o *frame[P]) bool { return o == f })
+	}
+	h.frames[word(p)] = s
 }
 
 // find gives a call that p was given to, preferably one that has not called next yet.

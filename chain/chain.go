@@ -117,7 +117,7 @@ func (c *Chain[P]) Intercept(name string, i Interceptor, opts ...Option) Link[P]
 // Active says whether any link is registered, here or in a parent, so that a caller can skip building costly payloads.
 func (c *Chain[P]) Active() bool {
 	for a := c; a != nil; a = a.parent {
-		if len(a.snap.Load().nodes) > 0 {
+		if len(a.current().nodes) > 0 {
 			return true
 		}
 	}
@@ -127,7 +127,7 @@ func (c *Chain[P]) Active() bool {
 // Enable switches on again what OnFailure(Disable) had switched off. It reports whether there is such a link.
 func (c *Chain[P]) Enable(name string) bool {
 	for a := c; a != nil; a = a.parent {
-		for _, n := range a.snap.Load().nodes {
+		for _, n := range a.current().nodes {
 			if n.name == name {
 				n.g.flags.And(^off)
 				return true
@@ -142,6 +142,9 @@ func (c *Chain[P]) Enable(name string) bool {
 func (c *Chain[P]) WithTracer(t Tracer) *Chain[P] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.usable() != nil {
+		return c
+	}
 	s := *c.snap.Load()
 	s.tracer = t
 	c.snap.Store(&s)
@@ -175,6 +178,14 @@ func (c *Chain[P]) Close(ctx context.Context) error {
 		return c.cfg.Dispatcher.Close(ctx)
 	}
 	return c.cfg.Dispatcher.Drain(ctx)
+}
+
+// current is the snapshot in force; a zero Chain's is empty.
+func (c *Chain[P]) current() *snapshot[P] {
+	if s := c.snap.Load(); s != nil {
+		return s
+	}
+	return &snapshot[P]{}
 }
 
 func (c *Chain[P]) usable() error {

@@ -57,7 +57,11 @@ func (c *Chain[P]) Explain() Plan {
 // Stats is a snapshot of the counts of all links, in the order of Explain.
 func (c *Chain[P]) Stats() Stats {
 	pl := c.survey()
-	return Stats{Chain: c.name, Dispatcher: c.cfg.Dispatcher.Stats(), Links: lo.Map(pl.order, func(n *node[P], _ int) LinkStats {
+	var d DispatcherStats
+	if c.cfg.Dispatcher != nil { // of a zero Chain
+		d = c.cfg.Dispatcher.Stats()
+	}
+	return Stats{Chain: c.name, Dispatcher: d, Links: lo.Map(pl.order, func(n *node[P], _ int) LinkStats {
 		return n.g.stats(n.name, n.scopeName())
 	})}
 }

@@ -156,7 +156,7 @@ func (c *Chain[P]) survey() *plan[P] {
 	pl := &plan[P]{c: c}
 	var nodes []*node[P]
 	for a := c; a != nil; a = a.parent {
-		s := a.snap.Load()
+		s := a.current()
 		pl.seen = append(pl.seen, s)
 		pl.closed = pl.closed || s.closed
 		if pl.tracer == nil {
