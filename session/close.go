@@ -16,18 +16,25 @@ import (
 // then cancelled, session_cleanup fires, background work is waited for until ctx ends, and the backend is closed if it is
 // an io.Closer. What finishes after session_cleanup is not recorded any more and fails with ErrClosed.
 //
-// All of this happens once; a further Close waits for the first and returns its error. Called by a hook or a tool of the
-// session itself, Close does not wait for the call that it was made in.
+// All of this happens once; a further Close waits for the first and returns its error. Called by a hook, a check or a tool
+// of the session itself, with the ctx that it got, Close does not wait for the call that it was made in, which then fails
+// with ErrClosed. Called by background work it does not wait for any background work, and a further Close called there
+// not for the first: they would wait for their caller. With another ctx Close cannot know where it was called and waits
+// until that ctx ends.
+//
+// Background work is that of all who share the dispatcher of the pipeline, such as the other sessions of the process:
+// Close waits for what was handed in before, by whomever, and not for what comes later. ctx bounds the waiting; a
+// session_cleanup hook, a plugin or a backend that does not return from its own Close holds up this one all the same.
 func (s *Session) Close(ctx context.Context) error { return s.shutdown(ctx, nil) }
 
 // shutdown is Close with the error that ended the session.
 func (s *Session) shutdown(ctx context.Context, cause error) error {
-	caller := enclosing(ctx)
+	caller, background := enclosing(ctx), s.inBackground(ctx)
 	s.mu.Lock()
 	if s.closing {
 		inside := s.within(caller)
 		s.mu.Unlock()
-		if inside { // the first Close waits for the caller, or runs it
+		if inside || background { // the first Close waits for the caller, or runs it
 			return nil
 		}
 		select {
@@ -43,7 +50,10 @@ func (s *Session) shutdown(ctx context.Context, cause error) error {
 
 	errs := []error{s.quiesce(ctx, caller)}
 	s.cleanup(ctx, cause)
-	errs = append(errs, s.pipeline.Drain(ctx), s.pipeline.Close(ctx))
+	if !background {
+		errs = append(errs, s.pipeline.Drain(ctx))
+	}
+	errs = append(errs, s.pipeline.Close(ctx))
 	if c, ok := s.cfg.backend.(io.Closer); ok {
 		errs = append(errs, contain(c.Close))
 	}
@@ -52,6 +62,17 @@ func (s *Session) shutdown(ctx context.Context, cause error) error {
 	}
 	return s.closeErr
 }
+
+// inBackground says that ctx is that of background work, of this session or of another one with the same dispatcher: what
+// drains it would wait for itself.
+func (s *Session) inBackground(ctx context.Context) bool {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	cancel(errProbe)
+	err := s.pipeline.Drain(ctx) // anywhere else it has nothing to do, or no time
+	return err != nil && !errors.Is(err, errProbe)
+}
+
+var errProbe = errors.New("session: no time to drain")
 
 // quiesce waits until the calls in flight have ended, but for those that the caller is part of, and lets nothing be
 // recorded from then on. When ctx ends before that, the calls are cancelled and not waited for.

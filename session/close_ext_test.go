@@ -169,8 +169,77 @@ func TestCloseCancelsWhenItsTimeIsOver(t *testing.T) {
 // Close from inside does not wait for itself.
 func TestCloseFromInside(t *testing.T) {
 	t.Parallel()
-	for _, where := range []string{"tool", "cleanup", "both"} {
-		t.Run(where, func(t *testing.T) {
+	type closer func(context.Context)
+	background := chain.InMode(chain.FireAndForget)
+	for _, tc := range []struct {
+		name     string
+		register func(p *stages.Pipeline, closeIt closer, returned <-chan struct{}) error
+		tool     bool // closes too
+		check    bool
+		after    bool // the call is not affected
+	}{
+		{name: "a tool", tool: true},
+		{name: "a check", check: true},
+		{name: "session_cleanup", after: true, register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			_, err := p.Cleanup.Use(chain.Before("close", func(ctx context.Context, c *stages.Cleanup) (*stages.Cleanup, error) {
+				closeIt(ctx)
+				return c, nil
+			}))
+			return err
+		}},
+		{name: "a tool and session_cleanup", tool: true, register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			_, err := p.Cleanup.Use(chain.Before("close", func(ctx context.Context, c *stages.Cleanup) (*stages.Cleanup, error) {
+				closeIt(ctx)
+				return c, nil
+			}))
+			return err
+		}},
+		{name: "a Before", register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			_, err := p.Generation.Use(chain.Before("close", func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+				closeIt(ctx)
+				return g, nil
+			}))
+			return err
+		}},
+		{name: "an After", register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			_, err := p.Generation.Use(chain.After("close", func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+				closeIt(ctx)
+				return g, nil
+			}))
+			return err
+		}},
+		{name: "an Observe", register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			_, err := p.Generation.Use(chain.Observe("close", func(ctx context.Context, _ chain.Outcome[*stages.Generation]) { closeIt(ctx) }))
+			return err
+		}},
+		{name: "background work, during the call", register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			closed := make(chan struct{})
+			_, err := p.Component.Use(chain.Before("close", func(ctx context.Context, c *stages.Component) (*stages.Component, error) {
+				closeIt(ctx)
+				close(closed)
+				return c, nil
+			}, background))
+			if err == nil {
+				_, err = p.Sampling.Use(chain.After("wait", func(_ context.Context, c *stages.Sampling) (*stages.Sampling, error) {
+					<-closed
+					return c, nil
+				}))
+			}
+			return err
+		}},
+		{name: "background work, after the call", after: true, register: func(p *stages.Pipeline, closeIt closer, returned <-chan struct{}) error {
+			_, err := p.Component.Use(chain.Observe("close", func(ctx context.Context, _ chain.Outcome[*stages.Component]) {
+				<-returned
+				closeIt(ctx)
+			}, background))
+			return err
+		}},
+		{name: "background work of session_cleanup", after: true, register: func(p *stages.Pipeline, closeIt closer, _ <-chan struct{}) error {
+			_, err := p.Cleanup.Use(chain.Observe("close", func(ctx context.Context, _ chain.Outcome[*stages.Cleanup]) { closeIt(ctx) }, background))
+			return err
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			var s *session.Session
 			closeIt := func(ctx context.Context) {
@@ -178,32 +247,65 @@ func TestCloseFromInside(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			tool := tideTool()
-			inner := tool.Call
+			tool, inner := tideTool(), tideTool().Call
 			tool.Call = func(ctx context.Context, a json.RawMessage) (any, error) {
-				if where != "cleanup" {
+				if tc.tool {
 					closeIt(ctx)
 				}
 				return inner(ctx, a)
 			}
-			rec := &recorder{}
-			s, _ = session.Start(t.Context(), session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{})), session.WithTools(tool),
-				session.WithBackend(script(call("tide", "{}"), answer("done"))), session.WithSetup(rec.register))
-			if where != "tool" {
-				use(t, s.Pipeline().Cleanup, chain.Before("again", func(ctx context.Context, c *stages.Cleanup) (*stages.Cleanup, error) {
+			check := stages.Requirement{Description: "x", Check: func(ctx context.Context, _ stages.Target) (stages.Verdict, error) {
+				if tc.check {
 					closeIt(ctx)
-					return c, nil
-				}))
+				}
+				return stages.Verdict{Ruling: stages.Pass}, nil
+			}}
+			rec, returned := &recorder{}, make(chan struct{})
+			p := stages.NewPipeline(stages.PipelineConfig{})
+			s, _ = session.Start(t.Context(), session.WithPipeline(p), session.WithTools(tool),
+				session.WithBackend(script(call("tide", "{}"), answer("done"))), session.WithSetup(rec.register))
+			if tc.register != nil {
+				if err := tc.register(s.Pipeline(), closeIt, returned); err != nil {
+					t.Fatal(err)
+				}
 			}
-			_, err := s.Instruct(t.Context(), "When?")
-			if closed := where != "cleanup"; errors.Is(err, session.ErrClosed) != closed {
+			_, err := s.Instruct(t.Context(), "When?", session.Require(check))
+			if errors.Is(err, session.ErrClosed) == tc.after {
 				t.Errorf("the call got %v", err)
 			}
+			close(returned)
 			closeIt(t.Context())
 			if n := rec.count("session_cleanup"); n != 1 {
 				t.Errorf("session_cleanup fired %d times", n)
 			}
+			if err := p.Drain(t.Context()); err != nil {
+				t.Error(err)
+			}
 		})
+	}
+}
+
+// Sessions with one dispatcher: background work of one may close the other, also while that waits for background work.
+func TestCloseFromAnothersBackgroundWork(t *testing.T) {
+	t.Parallel()
+	p := stages.NewPipeline(stages.PipelineConfig{})
+	a, b := start(t, session.WithPipeline(p), session.WithBackend(echo())), start(t, session.WithPipeline(p), session.WithBackend(echo()))
+	cleaned := make(chan struct{})
+	use(t, b.Pipeline().Cleanup, chain.Before("cleaned", func(_ context.Context, c *stages.Cleanup) (*stages.Cleanup, error) {
+		close(cleaned)
+		return c, nil
+	}))
+	use(t, a.Pipeline().Generation, chain.Observe("close", func(ctx context.Context, _ chain.Outcome[*stages.Generation]) {
+		<-cleaned
+		if err := b.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}, chain.InMode(chain.FireAndForget)))
+	if _, err := a.Instruct(t.Context(), "hello"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
