@@ -166,23 +166,58 @@ func TestBlockOfATool(t *testing.T) {
 
 func TestBlockOfAReset(t *testing.T) {
 	t.Parallel()
-	rec := &recorder{}
-	s := start(t, session.WithBackend(echo()), session.WithSetup(rec.register))
-	if _, err := s.Instruct(t.Context(), "hello"); err != nil {
-		t.Fatal(err)
+	for _, tc := range []struct {
+		name string
+		link chain.Link[*stages.Reset]
+	}{
+		{"before", chain.Before("no", blocking[*stages.Reset])},
+		{"after", chain.After("no", blocking[*stages.Reset])},
+		{"around, once it was through", chain.Around("no", func(next handler[*stages.Reset]) handler[*stages.Reset] {
+			return func(ctx context.Context, p *stages.Reset) (*stages.Reset, error) {
+				if _, err := next(ctx, p); err != nil {
+					return nil, err
+				}
+				return blocking(ctx, p)
+			}
+		})},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			rec := &recorder{}
+			s := start(t, session.WithBackend(echo()), session.WithSetup(rec.register))
+			if _, err := s.Instruct(t.Context(), "hello"); err != nil {
+				t.Fatal(err)
+			}
+			reg, err := s.Pipeline().Reset.Use(tc.link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantBlock(t, s.Reset(t.Context(), "new topic"), "reset")
+			if s.History().Len() != 2 || rec.count("context_update") != 1 {
+				t.Errorf("the reset happened: %v", texts(s.History()))
+			}
+			if _, err := s.Validate(t.Context(), mentions("hello")); err != nil {
+				t.Errorf("the last answer is forgotten: %v", err)
+			}
+			reg.Remove()
+			if err := s.Reset(t.Context(), "new topic"); err != nil || s.History().Len() != 0 || rec.count("context_update") != 2 {
+				t.Errorf("the reset did not happen: %v, %v", err, texts(s.History()))
+			}
+		})
 	}
-	reg, err := s.Pipeline().Reset.Use(chain.Before("no", blocking[*stages.Reset]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	wantBlock(t, s.Reset(t.Context(), "new topic"), "reset")
-	if s.History().Len() != 2 || rec.count("context_update") != 1 {
-		t.Errorf("the reset happened: %v", texts(s.History()))
-	}
-	reg.Remove()
-	if err := s.Reset(t.Context(), "new topic"); err != nil || s.History().Len() != 0 || rec.count("context_update") != 2 {
-		t.Errorf("the reset did not happen: %v, %v", err, texts(s.History()))
-	}
+	t.Run("a link that answers instead: nothing is forgotten", func(t *testing.T) {
+		t.Parallel()
+		s := start(t, session.WithBackend(echo()))
+		if _, err := s.Instruct(t.Context(), "hello"); err != nil {
+			t.Fatal(err)
+		}
+		use(t, s.Pipeline().Reset, chain.Around("never", func(handler[*stages.Reset]) handler[*stages.Reset] {
+			return stages.Unchanged[*stages.Reset]
+		}))
+		if err := s.Reset(t.Context(), "new topic"); err != nil || s.History().Len() != 2 {
+			t.Errorf("got %v, %v", err, texts(s.History()))
+		}
+	})
 }
 
 // What never blocks goes on, whatever a link there says.

@@ -29,6 +29,12 @@ func (s *Session) Close(ctx context.Context) error { return s.shutdown(ctx, nil)
 
 // shutdown is Close with the error that ended the session.
 func (s *Session) shutdown(ctx context.Context, cause error) error {
+	switch {
+	case s.pipeline == nil: // the zero Session
+		return ErrClosed
+	case ctx == nil:
+		return errNilContext
+	}
 	caller, background := enclosing(ctx), s.inBackground(ctx)
 	s.mu.Lock()
 	if s.closing {

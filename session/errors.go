@@ -31,4 +31,6 @@ var (
 	ErrOption = errors.New("session: invalid option")
 )
 
+var errNilContext = fmt.Errorf("%w: nil context", ErrOption)
+
 func noResult(stage string) error { return fmt.Errorf("%w: %s", ErrNoResult, stage) }

@@ -34,6 +34,7 @@ type request struct {
 
 	tools    stages.List[stages.Callable] // that the model may be given
 	executed bool                         // guarded by the session's mutex
+	forgets  atomic.Bool                  // a reset has reached its handler
 
 	mu        sync.Mutex
 	log       []stages.Exchange // generations, oldest first
@@ -57,6 +58,12 @@ func newID() string { return rand.Text() }
 
 // begin lets a call into the session; end must be called with the request. All that happens in the call gets the context.
 func (s *Session) begin(ctx context.Context) (context.Context, *request, error) {
+	switch {
+	case s.pipeline == nil: // the zero Session
+		return nil, nil, ErrClosed
+	case ctx == nil:
+		return nil, nil, errNilContext
+	}
 	ctx, r, err := s.newRequest(ctx)
 	if err != nil {
 		return nil, nil, err

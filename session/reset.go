@@ -8,7 +8,7 @@ import (
 )
 
 // Reset makes the session forget its conversation, but for the system messages that it started with. The reason is for
-// hooks and logs. When a link blocks nothing is forgotten. A call in flight still returns its answer, which belongs to the
+// hooks and logs. When a link blocks or fails, or answers without calling what it wraps, nothing is forgotten. A call in flight still returns its answer, which belongs to the
 // forgotten conversation and is not recorded.
 func (s *Session) Reset(ctx context.Context, reason string) error {
 	ctx, r, err := s.begin(ctx)
@@ -16,24 +16,34 @@ func (s *Session) Reset(ctx context.Context, reason string) error {
 		return err
 	}
 	defer s.end(r)
-	if _, err := s.call.reset(ctx, stages.NewReset(r.meta(), stages.ResetFields{
+	p, err := s.call.reset(ctx, stages.NewReset(r.meta(), stages.ResetFields{
 		PreviousHistory: r.history, NewHistory: systemMessages(s.cfg.history), Reason: reason,
-	})); err != nil {
+	}))
+	if err == nil && r.forgets.Load() {
+		err = s.forget(ctx, r, p)
+	}
+	if err != nil {
 		return fmt.Errorf("session: reset: %w", err)
 	}
 	return nil
 }
 
-// forget is the handler of the reset stage.
-func (s *Session) forget(ctx context.Context, p *stages.Reset) (*stages.Reset, error) {
+// mayForget is the handler of the reset stage. The links after it may still block.
+func (s *Session) mayForget(_ context.Context, p *stages.Reset) (*stages.Reset, error) {
 	r, err := s.requestOf(p.Meta())
 	if err != nil {
 		return nil, err
 	}
+	r.forgets.Store(true)
+	return p, nil
+}
+
+// forget does what all links of the reset stage have allowed.
+func (s *Session) forget(ctx context.Context, r *request, p *stages.Reset) error {
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	previous := s.history
 	s.history, s.last = p.NewHistory(), nil
@@ -42,7 +52,7 @@ func (s *Session) forget(ctx context.Context, p *stages.Reset) (*stages.Reset, e
 	s.changed(ctx, r, stages.HistoryChangeFields{
 		Kind: stages.ChangeReset, Previous: previous, Resulting: p.NewHistory(), Removed: previous.Messages(), Reason: p.Reason(),
 	})
-	return p, nil
+	return nil
 }
 
 // changed fires context_update.

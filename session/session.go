@@ -70,6 +70,9 @@ type handlers struct {
 //
 // ctx bounds the start, not the session. End the session with Close.
 func Start(ctx context.Context, opts ...Option) (*Session, error) {
+	if ctx == nil {
+		return nil, errNilContext
+	}
 	cfg, err := configure(opts)
 	if err != nil {
 		return nil, err
@@ -80,12 +83,17 @@ func Start(ctx context.Context, opts ...Option) (*Session, error) {
 	}
 	s := &Session{
 		id: newID(), begun: time.Now(), cfg: cfg, pipeline: p, history: cfg.history,
-		backend: describe(cfg.backend, cfg.model), options: cfg.options,
-		live: map[string]*request{}, closed: make(chan struct{}),
+		options: cfg.options, live: map[string]*request{}, closed: make(chan struct{}),
 	}
 	s.bind()
+	if err := s.contain(func() error {
+		s.backend = describe(cfg.backend, cfg.model)
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("session: start: describing the backend: %w", err)
+	}
 	for _, f := range cfg.setup {
-		if err := f(ctx, p); err != nil {
+		if err := s.contain(func() error { return f(ctx, p) }); err != nil {
 			return nil, fmt.Errorf("session: setup: %w", s.abandon(ctx, err))
 		}
 	}
@@ -107,7 +115,7 @@ func (s *Session) bind() {
 	p := s.pipeline
 	s.call = handlers{
 		session:    stages.Bind(p, p.Session, s.start),
-		reset:      stages.Bind(p, p.Reset, s.forget),
+		reset:      stages.Bind(p, p.Reset, s.mayForget),
 		cleanup:    stages.Bind(p, p.Cleanup, stages.Unchanged[*stages.Cleanup]),
 		create:     stages.Bind(p, p.Create, s.build),
 		component:  stages.Bind(p, p.Component, s.execute),

@@ -17,7 +17,6 @@ import (
 
 func TestStartRefuses(t *testing.T) {
 	t.Parallel()
-	errSetup := errors.New("no plugins today")
 	closed := stages.NewPipeline(stages.PipelineConfig{})
 	if err := closed.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -33,6 +32,10 @@ func TestStartRefuses(t *testing.T) {
 		{"a setup that fails", []session.Option{
 			session.WithBackend(echo()), session.WithSetup(func(*stages.Pipeline) error { return errSetup }),
 		}, errSetup},
+		{"a setup that panics", []session.Option{
+			session.WithBackend(echo()), session.WithSetup(func(*stages.Pipeline) error { panic(errSetup) }),
+		}, errSetup},
+		{"a Describe that panics", []session.Option{session.WithBackend(indescribable{echo()})}, errSetup},
 		{"a closed pipeline", []session.Option{session.WithBackend(echo()), session.WithPipeline(closed)}, chain.ErrClosed},
 		{"an unknown history kind", []session.Option{session.WithBackend(echo()), session.WithHistoryKind("tree")}, session.ErrOption},
 		{"a tool without a function", []session.Option{
@@ -45,6 +48,53 @@ func TestStartRefuses(t *testing.T) {
 				t.Errorf("got %v, %v; want %v", s, err, tc.want)
 			}
 		})
+	}
+}
+
+var errSetup = errors.New("no plugins today")
+
+type indescribable struct{ session.Backend }
+
+func (indescribable) Describe() stages.Backend { panic(errSetup) }
+
+// A nil context and a session that nobody started are errors, not panics.
+func TestWrongCalls(t *testing.T) {
+	t.Parallel()
+	s := start(t, session.WithBackend(echo()))
+	for _, tc := range []struct {
+		name string
+		call func(ctx context.Context, s *session.Session) error
+	}{
+		{"Start", func(ctx context.Context, s *session.Session) error {
+			if s.Pipeline() == nil {
+				return session.ErrClosed // there is no session to begin with
+			}
+			_, err := session.Start(ctx, session.WithBackend(echo()))
+			return err
+		}},
+		{"Instruct", func(ctx context.Context, s *session.Session) error {
+			_, err := s.Instruct(ctx, "hello")
+			return err
+		}},
+		{"Validate", func(ctx context.Context, s *session.Session) error {
+			_, err := s.Validate(ctx)
+			return err
+		}},
+		{"Reset", func(ctx context.Context, s *session.Session) error { return s.Reset(ctx, "") }},
+		{"Close", func(ctx context.Context, s *session.Session) error { return s.Close(ctx) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			if err := tc.call(nil, s); !errors.Is(err, session.ErrOption) { //nolint:staticcheck // the point
+				t.Errorf("with a nil context: got %v", err)
+			}
+			if err := tc.call(t.Context(), &session.Session{}); !errors.Is(err, session.ErrClosed) {
+				t.Errorf("of the zero Session: got %v", err)
+			}
+		})
+	}
+	if _, err := s.Instruct(t.Context(), "hello"); err != nil {
+		t.Errorf("the session is broken: %v", err)
 	}
 }
 
