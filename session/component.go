@@ -123,7 +123,7 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 	if err != nil {
 		return c.Failed(failure(err, stages.FaultComponent)), err
 	}
-	res.Log, res.Usage = r.generations()
+	res.Log, res.Usage = s.loggedOf(r)
 	res.Latency = time.Since(begun)
 	return c.Done(res), nil
 }

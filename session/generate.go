@@ -32,8 +32,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err != nil {
 		e.Error = err.Error()
 	}
-	r.record(e)
-	s.record(e)
+	s.record(r, e, g.Meta().CorrelationID)
 	if err != nil {
 		s.fault(ctx, r, g.Meta(), stages.FaultFields{
 			Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
@@ -55,22 +54,63 @@ func answerOf(g *stages.Generation, latency time.Duration) stages.GenerationResu
 	return res
 }
 
-// record adds a generation to the session's books.
-func (s *Session) record(e stages.Exchange) {
+// exchange is an entry of the logs of generations. What the backend answered is kept to itself until all links have let
+// it through. Guarded by the session's mutex.
+type exchange struct {
+	stages.Exchange
+	correlation string
+	answered    stages.Output
+}
+
+// record adds a generation to the books.
+func (s *Session) record(r *request, e stages.Exchange, correlation string) {
+	o := e.Output
+	e.Output = stages.Output{FinishReason: o.FinishReason, Usage: o.Usage, Model: o.Model}
+	x := &exchange{e, correlation, o}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	r.log = append(r.log, x)
+	r.usage = r.usage.Add(o.Usage)
 	if s.over {
 		return
 	}
 	switch n := s.cfg.logSize; {
 	case n == 0:
 	case len(s.log) < n:
-		s.log = append(s.log, e)
+		s.log = append(s.log, x)
 	default: // a ring
-		s.log[s.generations%n] = e
+		s.log[s.generations%n] = x
 	}
 	s.generations++
-	s.usage = s.usage.Add(e.Output.Usage)
+	s.usage = s.usage.Add(o.Usage)
+}
+
+// settle puts the answer into the logs as the links have left it. Where they had the backend asked several times, it is
+// that of the last time.
+func (s *Session) settle(r *request, g *stages.Generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, x := range slices.Backward(r.log) {
+		if x.correlation != g.Meta().CorrelationID || x.Error != "" {
+			continue
+		}
+		out, was := g.Output(), x.answered
+		out.Usage = was.Usage
+		if out.Raw == was.Raw && !out.Equal(was) { // it has what a link took out
+			out.Raw = ""
+		}
+		x.Output, x.answered = out, stages.Output{}
+		return
+	}
+}
+
+// entries are a log for others. s.mu is held.
+func entries(log ...*exchange) stages.List[stages.Exchange] {
+	out := make([]stages.Exchange, len(log))
+	for i, x := range log {
+		out[i] = x.Exchange
+	}
+	return stages.ListOf(out...)
 }
 
 // logged is the log of generations, oldest first. s.mu is held.
@@ -79,7 +119,14 @@ func (s *Session) logged() stages.List[stages.Exchange] {
 		return stages.List[stages.Exchange]{}
 	}
 	oldest := s.generations % len(s.log)
-	return stages.ListOf(slices.Concat(s.log[oldest:], s.log[:oldest])...)
+	return entries(slices.Concat(s.log[oldest:], s.log[:oldest])...)
+}
+
+// loggedOf is what a request did to get its answer.
+func (s *Session) loggedOf(r *request) (stages.List[stages.Exchange], stages.Usage) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return entries(r.log...), r.usage
 }
 
 // question is what one try asks the model.
@@ -114,6 +161,7 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 		if err != nil {
 			return a, err
 		}
+		s.settle(r, g)
 		a.output = g.Output()
 		a.usage = a.usage.Add(a.output.Usage)
 		calls := a.output.ToolCalls
@@ -151,5 +199,6 @@ func (s *Session) generateFor(ctx context.Context, messages []stages.Message, o 
 	if err != nil {
 		return stages.Output{}, err
 	}
+	s.settle(r, g)
 	return g.Output(), nil
 }

@@ -143,7 +143,8 @@ func WithTools(tools ...stages.Callable) Option {
 }
 
 // WithGenerationLog sets how many of the last generations the session remembers for session_cleanup. Each holds its
-// messages, so that a long log of a long conversation takes memory. Zero keeps none.
+// messages, so that a long log of a long conversation takes memory, and the answer as the links of the generation stage left
+// it: none where one of them blocked or failed, nor of a try that the links did without. Zero keeps none.
 func WithGenerationLog(n int) Option { return set(func(c *config) { c.logSize = max(n, 0) }) }
 
 // mergeTools adds tools to those that are there; one of the same name replaces the other.

@@ -19,12 +19,13 @@ const MaxDepth = stages.DefaultDepth
 // request is one call of a session from begin to end. Handlers find it by the request id of their payload, which no link
 // can change, so that they work when a link passes on a context of its own.
 type request struct {
-	base   stages.Meta // what the Metas of all its stages have in common
-	parent *request    // the call in which a hook made this one
-	begun  time.Time
-	cancel context.CancelCauseFunc
-	done   chan struct{} // closed at the end
-	serial atomic.Int64  // of correlation ids
+	base    stages.Meta // what the Metas of all its stages have in common
+	parent  *request    // the call in which a hook made this one
+	begun   time.Time
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed at the end
+	serial  atomic.Int64  // of correlation ids
+	forgets atomic.Bool   // a reset has reached its handler
 
 	// As they were when the call began.
 	history      stages.History
@@ -32,13 +33,14 @@ type request struct {
 	backend      stages.Backend
 	options      stages.ModelOptions
 
-	tools    stages.List[stages.Callable] // that the model may be given
-	executed bool                         // guarded by the session's mutex
-	forgets  atomic.Bool                  // a reset has reached its handler
+	tools stages.List[stages.Callable] // that the model may be given
+
+	// Guarded by the session's mutex.
+	executed bool
+	log      []*exchange // generations, oldest first
+	usage    stages.Usage
 
 	mu        sync.Mutex
-	log       []stages.Exchange // generations, oldest first
-	usage     stages.Usage
 	loops     map[string]*loop // being sampled, by correlation id
 	reason    string           // why the last loop failed
 	faulted   reported         // by error_occurred
@@ -160,20 +162,6 @@ func (r *request) after(m stages.Meta) stages.Meta {
 	m.CorrelationID = r.base.RequestID + "." + strconv.FormatInt(r.serial.Add(1), 10)
 	m.Time = time.Now()
 	return m
-}
-
-// record adds a generation to the log.
-func (r *request) record(e stages.Exchange) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.log = append(r.log, e)
-	r.usage = r.usage.Add(e.Output.Usage)
-}
-
-func (r *request) generations() (stages.List[stages.Exchange], stages.Usage) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return stages.ListOf(r.log...), r.usage
 }
 
 // firstFault says whether err was not reported yet, and remembers it.

@@ -38,7 +38,7 @@ type Session struct {
 	interactions int
 	generations  int
 	usage        stages.Usage
-	log          []stages.Exchange // of the last generations, a ring once it is full
+	log          []*exchange // of the last generations, a ring once it is full
 }
 
 // answered is an answer with what led to it.

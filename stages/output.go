@@ -60,7 +60,8 @@ const (
 	SourceShortCircuit Source = "short_circuit" // a link answered, without a model
 )
 
-// Exchange is one entry of a generation log: a request to a model and what came of it.
+// Exchange is one entry of a generation log: a request to a model and what came of it. The output is what all hooks of the
+// generation have left of it; where one stopped it, or the request failed, or was made again, it has no text.
 type Exchange struct {
 	RequestID string        `json:"request_id"`
 	Messages  List[Message] `json:"messages"`
