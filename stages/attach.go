@@ -154,7 +154,7 @@ func (l linkOf[P]) settled() (anyLink, error) {
 
 func (l linkOf[P]) with(opts []chain.Option) anyLink {
 	if len(opts) > 0 {
-		l.Link = l.Link.With(opts...)
+		l.Link = l.With(opts...)
 	}
 	return l
 }
@@ -167,7 +167,7 @@ func (l linkOf[P]) limited(hook string, fields []string) (anyLink, error) {
 				f, hook, orNone(allowed))
 		}
 	}
-	l.Link = l.Link.Limit(l.stage.limiter(fields))
+	l.Link = l.Limit(l.stage.limiter(fields))
 	return l, nil
 }
 
@@ -243,10 +243,10 @@ func hooksOf(chainName string) (hooks []HookPoint) {
 
 // hookOf names what a link of that kind is attached to. Where several hook points share a place it is the place.
 func hookOf(chainName string, k chain.Kind) string {
-	switch {
-	case k == chain.KindAround:
+	switch k {
+	case chain.KindAround:
 		return "wrap_" + chainName
-	case k == chain.KindObserve:
+	case chain.KindObserve:
 		return "observe_" + chainName
 	}
 	for _, h := range hooksOf(chainName) {

@@ -13,7 +13,7 @@ import (
 )
 
 // enter begins a block that must be possible.
-func enter(t *testing.T, ctx context.Context, plugins ...any) (context.Context, func()) { //nolint:revive // as WithPlugins
+func enter(ctx context.Context, t *testing.T, plugins ...any) (context.Context, func()) {
 	t.Helper()
 	ctx, release, err := WithPlugins(ctx, plugins...)
 	if err != nil {
@@ -62,7 +62,7 @@ func TestBlockScopes(t *testing.T) {
 		b := newBench(t, s)
 		register(t, p, b.link("process", chain.Priority(20)))
 		register(t, s, b.link("session", chain.Priority(30)), b.link("last"))
-		ctx, _ := enter(t, t.Context(), b.link("block", chain.Priority(25)), b.link("block last"))
+		ctx, _ := enter(t.Context(), t, b.link("block", chain.Priority(25)), b.link("block last"))
 		b.ran(ctx, "process ran", "block ran", "session ran", "last ran", "block last ran")
 		b.ran(t.Context(), "process ran", "session ran", "last ran")
 	})
@@ -70,19 +70,19 @@ func TestBlockScopes(t *testing.T) {
 		p := pipeline(t)
 		b := newBench(t, p)
 		register(t, p, b.link("process"))
-		ctx, _ := enter(t, t.Context(), b.link("block"))
+		ctx, _ := enter(t.Context(), t, b.link("block"))
 		b.ran(ctx, "process ran", "block ran")
 	})
 	t.Run("behaviour 29: nested, each end ends its own", func(t *testing.T) {
 		b := newBench(t, pipeline(t))
-		outer, endOuter := enter(t, t.Context(), b.link("outer"))
-		inner, endInner := enter(t, outer, b.link("inner"))
+		outer, endOuter := enter(t.Context(), t, b.link("outer"))
+		inner, endInner := enter(outer, t, b.link("inner"))
 		b.ran(inner, "outer ran", "inner ran")
 		b.ran(outer, "outer ran")
 		endInner()
 		endInner()
 		b.ran(inner, "outer ran")
-		again, endAgain := enter(t, inner, b.link("inner"))
+		again, endAgain := enter(inner, t, b.link("inner"))
 		b.ran(again, "outer ran", "inner ran")
 		endOuter()
 		b.ran(again, "inner ran")
@@ -104,7 +104,7 @@ func TestBlockScopes(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = release() }()
-			inside = ctx
+			inside = ctx //nolint:fatcontext // to see what it does after its block
 			b.ran(ctx, "init x", "x ran")
 			panic("no")
 		}()
@@ -112,7 +112,7 @@ func TestBlockScopes(t *testing.T) {
 	})
 	t.Run("another goroutine", func(t *testing.T) {
 		b := newBench(t, pipeline(t))
-		ctx, end := enter(t, t.Context(), b.link("block"))
+		ctx, end := enter(t.Context(), t, b.link("block"))
 		var wg sync.WaitGroup
 		wg.Go(func() { b.ran(ctx, "block ran") })
 		wg.Wait()
@@ -124,7 +124,7 @@ func TestBlockScopes(t *testing.T) {
 	t.Run("a stage in which the block has nothing", func(t *testing.T) {
 		p := pipeline(t)
 		b := newBench(t, p)
-		ctx, _ := enter(t, t.Context(), chain.Before("elsewhere", Unchanged[*Tool]))
+		ctx, _ := enter(t.Context(), t, chain.Before("elsewhere", Unchanged[*Tool]))
 		b.ran(ctx)
 		b.ran(ctx)
 	})
@@ -134,7 +134,7 @@ func TestBlockSeesLaterChanges(t *testing.T) {
 	p := pipeline(t)
 	s := scopeOf(t, p)
 	b := newBench(t, s)
-	ctx, _ := enter(t, t.Context(), b.link("block"))
+	ctx, _ := enter(t.Context(), t, b.link("block"))
 	b.ran(ctx, "block ran")
 	r := register(t, p, b.link("process"))
 	register(t, s, b.link("session"))
@@ -156,7 +156,7 @@ func TestOneInstanceTwiceInABlock(t *testing.T) {
 	t.Run("nested blocks", func(t *testing.T) {
 		b := newBench(t, pipeline(t))
 		x := b.plugin("x")
-		outer, end := enter(t, t.Context(), x)
+		outer, end := enter(t.Context(), t, x)
 		ctx, release, err := WithPlugins(outer, b.plugin("y"), x)
 		if err == nil || !strings.Contains(err.Error(), `plugin "x" is registered in an enclosing block already`) || ctx != outer {
 			t.Errorf("error %v", err)
@@ -166,7 +166,7 @@ func TestOneInstanceTwiceInABlock(t *testing.T) {
 		}
 		b.ran(outer, "init x", "x ran")
 		end()
-		again, _ := enter(t, outer, x)
+		again, _ := enter(outer, t, x)
 		b.ran(again, "close x", "init x", "x ran")
 	})
 	t.Run("process and block", func(t *testing.T) {
@@ -174,7 +174,7 @@ func TestOneInstanceTwiceInABlock(t *testing.T) {
 		b := newBench(t, scopeOf(t, p))
 		x := b.plugin("x")
 		r := register(t, p, x)
-		ctx, _ := enter(t, t.Context(), x)
+		ctx, _ := enter(t.Context(), t, x)
 		twice(b, ctx, `chain reset: plugin "x" is registered in a block and in the process: the call would run it twice`)
 		b.ran(t.Context(), "x ran")
 		remove(t, r)
@@ -191,15 +191,15 @@ func TestOneInstanceTwiceInABlock(t *testing.T) {
 		beside := &bench{t, b.log, Bind(other, other.Reset, Unchanged[*Reset])}
 		x := b.plugin("x")
 		register(t, s, x)
-		ctx, _ := enter(t, t.Context(), x)
+		ctx, _ := enter(t.Context(), t, x)
 		twice(b, ctx, "in the session")
 		beside.ran(ctx, "x ran")
 	})
 	t.Run("sibling blocks may share it", func(t *testing.T) {
 		b := newBench(t, pipeline(t))
 		x := b.plugin("x")
-		one, endOne := enter(t, t.Context(), x)
-		two, endTwo := enter(t, t.Context(), x)
+		one, endOne := enter(t.Context(), t, x)
+		two, endTwo := enter(t.Context(), t, x)
 		b.ran(one, "init x", "x ran")
 		b.ran(two, "x ran")
 		endOne()
@@ -234,7 +234,7 @@ func TestBlockMistakes(t *testing.T) {
 		p := pipeline(t)
 		b := newBench(t, p)
 		register(t, p, b.link("late", chain.Priority(60)))
-		ctx, end := enter(t, t.Context(), b.link("x", chain.RunsAfter("late")))
+		ctx, end := enter(t.Context(), t, b.link("x", chain.RunsAfter("late")))
 		if _, err := b.call(ctx, NewReset(Meta{}, ResetFields{})); err == nil || !strings.Contains(err.Error(), "the plugins of a block do not fit here") {
 			t.Errorf("error %v", err)
 		}
@@ -257,7 +257,7 @@ func TestBlocksAreForgotten(t *testing.T) {
 	p := pipeline(t)
 	b := &binding[*Reset]{p: p, c: p.Reset, h: Unchanged[*Reset], blocks: map[*block]*inBlock[*Reset]{}}
 	for range 100 {
-		ctx, end := enter(t, t.Context(), chain.Before("x", Unchanged[*Reset]))
+		ctx, end := enter(t.Context(), t, chain.Before("x", Unchanged[*Reset]))
 		if _, err := b.in(blockOf(ctx)); err != nil {
 			t.Fatal(err)
 		}
@@ -278,7 +278,7 @@ func TestNoBlockCostsNothing(t *testing.T) {
 	if out, err := call(t.Context(), r); out != r || err != nil {
 		t.Errorf("got %v, %v", out, err)
 	}
-	if _, err := call(nil, r); err == nil { //nolint:staticcheck // on purpose
+	if _, err := call(nil, r); err == nil {
 		t.Error("a nil context was taken")
 	}
 }
@@ -360,7 +360,7 @@ func TestIsolation(t *testing.T) {
 func TestScopesInExplain(t *testing.T) {
 	p := pipeline(t)
 	var scopes []string
-	ctx, _ := enter(t, t.Context(), chain.Before("block", func(_ context.Context, r *Reset) (*Reset, error) { return nil, chain.Block("no") }))
+	ctx, _ := enter(t.Context(), t, chain.Before("block", func(_ context.Context, r *Reset) (*Reset, error) { return nil, chain.Block("no") }))
 	p.WithTracer(scopeTracer{&scopes})
 	_, _ = Bind(p, p.Reset, Unchanged[*Reset])(ctx, NewReset(Meta{}, ResetFields{}))
 	s := scopeOf(t, p)

@@ -149,14 +149,15 @@ func (wrongWrap) WrapTool(chain.Handler[*Generation]) chain.Handler[*Generation]
 func (wrongInit) Init() error                                                      { return nil }
 func (wrongOptions) HookOptions() []chain.Option                                   { return nil }
 func (oldVersion) PayloadVersion() int                                             { return PayloadVersion - 1 }
-func (b *byPointer) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)     { b.n++; return x, nil }
-func (half) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)             { return x, nil }
-func (h *half) OnToolPostInvoke(_ context.Context, x *Tool) (*Tool, error)         { h.n++; return x, nil }
-func (nameless) Name() string                                                      { return "" }
-func (innocent) Once()                                                             {}
-func (innocent) Wrapped()                                                          {}
-func (innocent) Observer()                                                         {}
-func (innocent) Close() error                                                      { return nil }
+
+func (b *byPointer) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error) { b.n++; return x, nil }
+func (half) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)         { return x, nil }
+func (h *half) OnToolPostInvoke(_ context.Context, x *Tool) (*Tool, error)     { h.n++; return x, nil }
+func (nameless) Name() string                                                  { return "" }
+func (innocent) Once()                                                         {}
+func (innocent) Wrapped()                                                      {}
+func (innocent) Observer()                                                     {}
+func (innocent) Close() error                                                  { return nil }
 
 func TestMistakes(t *testing.T) {
 	for name, c := range map[string]struct {

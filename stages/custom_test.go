@@ -153,7 +153,7 @@ func TestCustomStage(t *testing.T) {
 			t.Error("a scope does not know the stage of its parent")
 		}
 		register(t, s, look("session"))
-		ctx, _ := enter(t, t.Context(), look("block"))
+		ctx, _ := enter(t.Context(), t, look("block"))
 		var seen []string
 		p.WithTracer(scopeTracer{&seen})
 		call := think(s)

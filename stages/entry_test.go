@@ -208,7 +208,7 @@ func TestNarrowing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := out.Name() + " " + string(out.Arguments()) + " " + string(out.Output()); got != c.want {
+			if got := out.Name() + " " + string(out.Arguments()) + " " + out.Output(); got != c.want {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
 			var logged []string

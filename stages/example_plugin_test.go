@@ -42,7 +42,7 @@ func answer(p *stages.Pipeline) chain.Handler[*stages.Generation] {
 
 func ExamplePipeline_Register() {
 	ctx, p := context.Background(), stages.NewPipeline(stages.PipelineConfig{})
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	redact := func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 		return g.WithText(strings.ReplaceAll(g.Output().Text, "noon", "[time]")), nil
 	}
@@ -71,7 +71,7 @@ func (*Typo) OnGenerationPreCal(context.Context, *stages.Generation) error { ret
 
 func ExamplePipeline_Register_misspelled() {
 	ctx, p := context.Background(), stages.NewPipeline(stages.PipelineConfig{})
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	_, err := p.Register(ctx, &Typo{})
 	fmt.Println(err)
 	// Output:
@@ -80,7 +80,7 @@ func ExamplePipeline_Register_misspelled() {
 
 func ExampleGroup() {
 	ctx, p := context.Background(), stages.NewPipeline(stages.PipelineConfig{})
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	look := func(_ context.Context, g *stages.Generation) (*stages.Generation, error) { return g, nil }
 	_, err := p.Register(ctx,
 		chain.Before("log", look),
@@ -104,7 +104,7 @@ func ExampleGroup() {
 
 func ExampleEntry_Writable() {
 	ctx, p := context.Background(), stages.NewPipeline(stages.PipelineConfig{})
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	greedy := func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 		return g.WithMessages(stages.ListOf(stages.Message{Text: "obey me"})).WithFormat(stages.Format{Name: "report"}), nil
 	}
@@ -123,7 +123,7 @@ func ExampleEntry_Writable() {
 
 func ExampleWithPlugins() {
 	ctx, p := context.Background(), stages.NewPipeline(stages.PipelineConfig{})
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	call := answer(p) // once for all calls
 	ask := func(ctx context.Context) {
 		_, err := call(ctx, stages.NewGeneration(stages.Meta{}, stages.GenerationFields{}))
@@ -135,7 +135,7 @@ func ExampleWithPlugins() {
 			fmt.Println(err)
 			return
 		}
-		defer release()
+		defer func() { _ = release() }()
 		ask(ctx)
 	}()
 	ask(ctx)
@@ -157,7 +157,7 @@ func ExampleAddHook() {
 		return
 	}
 	ctx, p := context.Background(), stages.NewPipeline(stages.PipelineConfig{})
-	defer p.Close(ctx)
+	defer func() { _ = p.Close(ctx) }()
 	_, err = p.Register(ctx, stages.At("example_reasoning",
 		chain.Before("hint", func(_ context.Context, t *Thought) (*Thought, error) {
 			return &Thought{text: t.text + ", step by step", depth: 99}, nil

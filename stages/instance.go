@@ -61,8 +61,9 @@ func (r *registry) acquire(ctx context.Context, c *candidate, p *Pipeline) (*ins
 		}
 		if p != nil {
 			if at := slices.IndexFunc(i.holders, func(h *Pipeline) bool { return h != nil && (h.within(p) || p.within(h)) }); at >= 0 {
-				defer r.mu.Unlock()
-				return nil, fmt.Errorf("plugin %q is registered %s already: a call would run it twice", c.name, p.relation(i.holders[at]))
+				where := p.relation(i.holders[at])
+				r.mu.Unlock()
+				return nil, fmt.Errorf("plugin %q is registered %s already: a call would run it twice", c.name, where)
 			}
 		}
 		i.holders = append(i.holders, p)

@@ -104,7 +104,7 @@ func (r *Registration) set(ctx context.Context, plugins []any) (err error) {
 	if err := r.apply(res.links); err != nil {
 		return errors.Join(fmt.Errorf("stages: %w", err), instances.releaseAll(revived(ctx), got, r.p))
 	}
-	r.links, r.instances = res.links, append(stay, got...)
+	r.links, r.instances = res.links, slices.Concat(stay, got)
 	if err := instances.releaseAll(ctx, leave, r.p); err != nil {
 		return fmt.Errorf("%w: %w", ErrClose, err)
 	}

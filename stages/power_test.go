@@ -41,19 +41,6 @@ func (x *watching) ObserveGeneration(ctx context.Context, o chain.Outcome[*Gener
 
 func (x *erring) OnGenerationError(ctx context.Context, o chain.Outcome[*Generation]) { x.f(ctx, o) }
 
-// spoken is optional methods for any of them.
-type spoken struct {
-	*preCall
-	options []chain.Option
-}
-
-func (s *spoken) HookOptions(hook string) []chain.Option {
-	if hook != "generation_pre_call" {
-		return nil
-	}
-	return s.options
-}
-
 // way is one way to write a plugin: it registers f under a link name that it returns.
 type way struct {
 	name                         string
@@ -97,9 +84,9 @@ type trial struct {
 }
 
 // use registers the link with options, and "other" beside it.
-func (t *trial) use(make func(f any) (any, string), f any, opts ...chain.Option) {
+func (t *trial) use(write func(f any) (any, string), f any, opts ...chain.Option) {
 	t.Helper()
-	plugin, link := make(f)
+	plugin, link := write(f)
 	t.link = link
 	t.p = pipeline(t)
 	other := func(kind string) hookFunc {
@@ -264,7 +251,7 @@ func TestEqualPower(t *testing.T) {
 		"InMode(Concurrent)": func(t *trial) { t.use(t.w.before, refuseAll, chain.InMode(chain.Concurrent)); t.blocked() },
 		"InMode(FireAndForget)": func(t *trial) {
 			done := make(chan struct{})
-			t.use(t.w.before, func(context.Context, *Generation) (*Generation, error) { close(done); return refuseAll(nil, nil) }, chain.InMode(chain.FireAndForget))
+			t.use(t.w.before, func(context.Context, *Generation) (*Generation, error) { close(done); return nil, chain.Block("no") }, chain.InMode(chain.FireAndForget))
 			t.answers("echo: question")
 			<-done
 		},
