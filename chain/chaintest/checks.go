@@ -75,25 +75,48 @@ func failing[P any](context.Context, P) (zero P, _ error) { return zero, errBack
 
 type valueKey struct{}
 
+// How soon a cancelled call must return, and how many may be late: on a busy machine a good link is late too, but not again
+// and again, while one that sleeps is late every time.
+const (
+	prompt = 200 * time.Millisecond
+	tries  = 3
+)
+
 func (s *subject[P]) context() (bad list) {
-	s.cancelBefore(&bad)
-	s.cancelDuringNext(&bad)
-	s.cancelAfterFailure(&bad)
+	s.promptly(&bad, "called with a cancelled context", s.cancelBefore)
+	s.promptly(&bad, "when its call was cancelled while next was running", s.cancelDuringNext)
+	s.promptly(&bad, "when its call was cancelled after next had failed", s.cancelAfterFailure)
 	return bad
+}
+
+// promptly makes cancelled calls until one is not late. cancelled adds what else it finds wrong, and says how long the link
+// took to return from the moment of the cancellation.
+func (s *subject[P]) promptly(bad *list, when string, cancelled func(*list) time.Duration) {
+	var took time.Duration
+	for range tries {
+		before := len(*bad)
+		took = cancelled(bad)
+		if took <= prompt || len(*bad) > before || s.link.Observer() != nil { // an observer's context is never cancelled
+			return
+		}
+	}
+	bad.add("%s it returned only after %v: a link that waits also waits for its context", when, took.Round(time.Millisecond))
 }
 
 // cancelBefore calls the link with a context that is done already. Only time is checked: whether to call next at all is
 // the link's choice.
-func (s *subject[P]) cancelBefore(bad *list) {
+func (s *subject[P]) cancelBefore(bad *list) time.Duration {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errCanceled)
+	start := time.Now()
 	if f := s.call(ctx, s.payload(), echo[P]).fault(); f != "" {
 		bad.add("called with a cancelled context it %s (within %v)", f, s.patience)
 	}
+	return time.Since(start)
 }
 
 // cancelDuringNext cancels a call while next is blocked. A link that answers without next passes.
-func (s *subject[P]) cancelDuringNext(bad *list) {
+func (s *subject[P]) cancelDuringNext(bad *list) time.Duration {
 	release, entered, reached := make(chan struct{}), make(chan any, 1), make(chan struct{}, 1)
 	free := sync.OnceFunc(func() { close(release) })
 	defer free()
@@ -114,15 +137,16 @@ func (s *subject[P]) cancelDuringNext(bad *list) {
 	defer hung.Stop()
 	select {
 	case <-done:
-		return
+		return 0
 	case <-hung.C:
 		bad.add("neither called next nor returned within %v", s.patience)
-		return
+		return 0
 	case value := <-entered:
 		if value == nil {
 			bad.add("the context that next got does not carry the values of the caller's")
 		}
 	}
+	start := time.Now()
 	cancel(errCanceled)
 	if _, ok := wait(reached, s.patience); !ok {
 		bad.add("the context that next got was not cancelled within %v after the caller's was", s.patience)
@@ -131,10 +155,11 @@ func (s *subject[P]) cancelDuringNext(bad *list) {
 	if _, ok := wait(done, s.patience); !ok {
 		bad.add("did not return within %v after its call was cancelled and next had returned", s.patience)
 	}
+	return time.Since(start)
 }
 
 // cancelAfterFailure cancels a call a moment after next failed, when a retry waits for its next attempt.
-func (s *subject[P]) cancelAfterFailure(bad *list) {
+func (s *subject[P]) cancelAfterFailure(bad *list) time.Duration {
 	failed := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
@@ -146,17 +171,19 @@ func (s *subject[P]) cancelAfterFailure(bad *list) {
 	defer hung.Stop()
 	select {
 	case <-done: // it answers without next, or gives up at once
-		return
+		return 0
 	case <-hung.C:
 	case <-failed:
 		moment := time.NewTimer(5 * time.Millisecond)
 		defer moment.Stop()
 		<-moment.C
 	}
+	start := time.Now()
 	cancel(errCanceled)
 	if _, ok := wait(done, s.patience); !ok {
 		bad.add("did not return within %v after its call was cancelled; next had failed before", s.patience)
 	}
+	return time.Since(start)
 }
 
 // offer sends v if there is room for it.

@@ -43,7 +43,8 @@ func MaxAllocs(n int) Option { return option(func(c *config) { c.maxAllocs = n }
 // zero value.
 func Payload[P any](f func() P) Option { return option(func(c *config) { c.payload = f }) }
 
-// Patience is how long to wait for a link before saying that it hangs or ignores its context. Default DefaultPatience.
+// Patience is how long to wait for a link before saying that it hangs. Default DefaultPatience. A link that is cancelled
+// has a fraction of a second, whatever the patience.
 func Patience(d time.Duration) Option { return option(func(c *config) { c.patience = d }) }
 
 // Translates says that the link turns next's errors into others, or into results, on purpose: CheckErrors is left out.

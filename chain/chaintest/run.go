@@ -15,8 +15,8 @@ const (
 	CheckUsable Check = "usable"
 	// CheckNext: next is called at most MaxNext times, whether it succeeds, fails or is cancelled.
 	CheckNext Check = "next"
-	// CheckContext: what is called gets the caller's values and cancellation, and a cancelled call returns, also while
-	// the link itself waits.
+	// CheckContext: what is called gets the caller's values and cancellation, and a cancelled call returns at once, also
+	// while the link itself waits. Observers may take their time: their context is never cancelled.
 	CheckContext Check = "context"
 	// CheckPayload: neither the payload nor the backend's result is changed in place.
 	CheckPayload Check = "payload"

@@ -35,6 +35,14 @@ func through(f func(ctx context.Context, p *load, next handler) (*load, error)) 
 	})
 }
 
+// onlyContext is for slow links.
+func onlyContext(opts ...Option) []Option {
+	for _, c := range []Check{CheckNext, CheckPayload, CheckErrors, CheckRecovery, CheckHammer} {
+		opts = append(opts, Without(c, "it would take too long"))
+	}
+	return opts
+}
+
 // failed runs the checks that apply and gives the complaints of those that a link does not pass.
 func failed(t *testing.T, l link, opts ...Option) map[Check]list {
 	t.Helper()
@@ -183,6 +191,42 @@ func TestBadLinksFail(t *testing.T) {
 				})
 			},
 			want: []Check{CheckContext, CheckGoroutines}, text: "next had failed before",
+		},
+		{
+			name: "context: sleeps before its work",
+			link: func(<-chan struct{}) link {
+				return chain.Before("bad", func(_ context.Context, p *load) (*load, error) { time.Sleep(2 * prompt); return p, nil })
+			},
+			opts: onlyContext(),
+			want: []Check{CheckContext}, text: "called with a cancelled context it returned only after",
+		},
+		{
+			name: "context: sleeps between attempts",
+			link: func(<-chan struct{}) link {
+				return through(func(ctx context.Context, p *load, next handler) (*load, error) {
+					if out, err := next(ctx, p); err == nil {
+						return out, nil
+					}
+					time.Sleep(2 * prompt)
+					return next(ctx, p)
+				})
+			},
+			opts: onlyContext(MaxNext(2)),
+			want: []Check{CheckContext}, text: "when its call was cancelled after next had failed it returned only after",
+		},
+		{
+			name: "context: takes its time when next was cancelled",
+			link: func(<-chan struct{}) link {
+				return through(func(ctx context.Context, p *load, next handler) (*load, error) {
+					out, err := next(ctx, p)
+					if errors.Is(err, errCanceled) {
+						time.Sleep(2 * prompt)
+					}
+					return out, err
+				})
+			},
+			opts: onlyContext(),
+			want: []Check{CheckContext}, text: "cancelled while next was running it returned only after",
 		},
 		{
 			name: "payload: an exported field",
@@ -336,6 +380,7 @@ func TestBadLinksFail(t *testing.T) {
 func TestGoodLinksPass(t *testing.T) {
 	lock := make(chan struct{}, 1)
 	var mu sync.Mutex
+	var late atomic.Bool
 	for _, tc := range []struct {
 		name string
 		link link
@@ -370,6 +415,24 @@ func TestGoodLinksPass(t *testing.T) {
 			}
 			return next(ctx, p)
 		}), opts: []Option{MaxNext(2)}},
+		{name: "waits with the context between attempts", link: through(func(ctx context.Context, p *load, next handler) (*load, error) {
+			if out, err := next(ctx, p); err == nil {
+				return out, nil
+			}
+			if err := Slow(2 * prompt)(ctx); err != nil {
+				return nil, err
+			}
+			return next(ctx, p)
+		}), opts: onlyContext(MaxNext(2))},
+		{name: "late once", link: chain.Before("good", Hook[*load](Fault(func(ctx context.Context) error {
+			if ctx.Err() != nil && late.CompareAndSwap(false, true) {
+				time.Sleep(2 * prompt)
+			}
+			return nil
+		}))), opts: onlyContext()},
+		{name: "an observer that takes its time", link: chain.Observe("good", func(context.Context, chain.Outcome[*load]) {
+			time.Sleep(2 * prompt)
+		}), opts: onlyContext()},
 		{name: "a fallback", link: through(func(ctx context.Context, p *load, next handler) (*load, error) {
 			if out, err := next(ctx, p); err == nil {
 				return out, nil
