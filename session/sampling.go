@@ -89,6 +89,17 @@ type try struct {
 	added   []stages.Message
 }
 
+// tries are those of a loop so far.
+type tries struct {
+	all      []try
+	attempts stages.Growing[stages.Attempt] // the same, for payloads
+}
+
+func (t *tries) add(n try) {
+	t.all = append(t.all, n)
+	t.attempts.Add(n.Attempt)
+}
+
 // sample is the handler of the sampling stage: rejection sampling. An error that ends the loop is part of the result.
 func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampling, error) {
 	r, err := s.requestOf(p.Meta())
@@ -101,17 +112,10 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 	}
 	begun := time.Now()
 	res := stages.SamplingResult{FinalAction: p.Action(), FinalHistory: p.History()}
-	var tries []try
-	res.Err = s.contain(func() (err error) {
-		tries, err = s.rejectionSampling(ctx, r, l, p, begun, &res)
-		return err
-	})
-	attempts := make([]stages.Attempt, len(tries))
-	for i, t := range tries {
-		attempts[i] = t.Attempt
-	}
-	res.Attempts, res.Duration = stages.ListOf(attempts...), time.Since(begun)
-	if final, ok := best(tries, res.Success); ok {
+	var done tries
+	res.Err = s.contain(func() error { return s.rejectionSampling(ctx, r, l, p, begun, &done, &res) })
+	res.Attempts, res.Duration = done.attempts.List(), time.Since(begun)
+	if final, ok := best(done.all, res.Success); ok {
 		res.FinalResult, res.FinalAction, res.FinalHistory = final.Result, final.Action, final.history
 		r.mu.Lock()
 		l.added = final.added
@@ -123,51 +127,52 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 // rejectionSampling tries until an answer passes or the budget is used up. What a link blocks between two tries ends the
 // loop too, without an error.
 func (s *Session) rejectionSampling(
-	ctx context.Context, r *request, l *loop, p *stages.Sampling, begun time.Time, res *stages.SamplingResult,
-) (tries []try, err error) {
+	ctx context.Context, r *request, l *loop, p *stages.Sampling, begun time.Time, done *tries, res *stages.SamplingResult,
+) error {
 	budget := p.LoopBudget()
 	if budget < 1 {
-		return nil, fmt.Errorf("%w: it is %d", ErrLoopBudget, budget)
+		return fmt.Errorf("%w: it is %d", ErrLoopBudget, budget)
 	}
 	q := question{p.Action(), p.History()}
 	for n := 1; ; n++ {
 		if ctx.Err() != nil {
-			return tries, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		a, err := s.ask(ctx, r, l, q)
 		res.Usage = res.Usage.Add(a.usage)
 		if err != nil {
-			return tries, err
+			return err
 		}
 		res.Iterations = n
 		v, err := s.validate(ctx, r.after(p.Meta()), p.Requirements(), stages.Target{
 			Output: a.output, Action: q.action, History: q.history,
 		}, l.component.ModelOptions())
 		if err != nil {
-			return tries, err
+			return err
 		}
 		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q.history, a.added}
-		tries = append(tries, t)
+		past := done.attempts.List()
+		done.add(t)
 		if _, err := s.call.iteration(ctx, stages.NewIteration(r.after(p.Meta()), stages.IterationFields{
 			Number: n, Attempt: t.Attempt, Remaining: budget - n, Elapsed: time.Since(begun),
 		})); err != nil {
-			return tries, stopped(err, res)
+			return stopped(err, res)
 		}
 		switch {
 		case v.AllPassed():
 			res.Success = true
-			return tries, nil
+			return nil
 		case n == budget:
 			res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", n)
-			return tries, nil
+			return nil
 		}
-		rep, err := s.call.repair(ctx, stages.NewRepair(r.after(p.Meta()), s.repair(p, tries)))
+		rep, err := s.call.repair(ctx, stages.NewRepair(r.after(p.Meta()), repair(p, t, n, past)))
 		if err != nil {
-			return tries, stopped(err, res)
+			return stopped(err, res)
 		}
 		q = question{rep.RepairAction(), rep.RepairHistory()}
 		if absent(q.action) {
-			return tries, errors.New("session: sampling_repair left no action")
+			return errors.New("session: sampling_repair left no action")
 		}
 	}
 }
@@ -182,14 +187,9 @@ func stopped(err error, res *stages.SamplingResult) error {
 }
 
 // repair asks the same again.
-func (s *Session) repair(p *stages.Sampling, tries []try) stages.RepairFields {
-	failed, past := tries[len(tries)-1], make([]stages.Attempt, len(tries)-1)
-	for i := range past {
-		past[i] = tries[i].Attempt
-	}
+func repair(p *stages.Sampling, failed try, n int, past stages.List[stages.Attempt]) stages.RepairFields {
 	return stages.RepairFields{
-		Kind: stages.RepairIdentity, Failed: failed.Attempt, Number: len(tries), Past: stages.ListOf(past...),
-		History:       failed.history,
+		Kind: stages.RepairIdentity, Failed: failed.Attempt, Number: n, Past: past, History: failed.history,
 		FailedHistory: failed.history.Append(failed.added...).Append(failed.Result.Message()),
 		RepairAction:  p.Action(), RepairHistory: p.History(),
 	}
