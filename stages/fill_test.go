@@ -45,7 +45,10 @@ func init() {
 			return NewHistory(filled[Message](f), filled[Message](f), filled[Message](f)).Tail(2)
 		},
 		reflect.TypeFor[any](): func(f *filler) any {
-			return map[string]any{"deep": []any{f.text(), map[string]any{"deeper": []string{f.text()}}}}
+			return map[string]any{
+				"deep":  []any{f.text(), map[string]any{"deeper": []string{f.text()}}},
+				"typed": []any{map[string]float64{f.text(): 1}, []int{f.next()}, map[int][]float64{f.next(): {1}}, []map[string][]any{{f.text(): {[]int{1}}}}},
+			}
 		},
 	}
 }

@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 )
 
 // Map is a map with string keys that cannot be changed. The zero value is empty and copying a Map is free. Values that
-// are maps or slices as JSON decodes them (map[string]any, []any), or []string, []byte, json.RawMessage and
-// map[string]string, are copied on the way in and out; a pointer, or a value of any other type, is shared and must be
-// left alone by whoever gets it. Safe for concurrent use.
+// are maps or slices, of whatever type, are copied on the way in and out, with the maps and slices in them; what a pointer
+// leads to, and what is in a struct or an array, is shared and must be left alone by whoever gets it. Safe for concurrent
+// use.
 type Map[V any] struct{ entries *map[string]V }
 
 // MapOf makes a Map of a copy of m.
@@ -120,6 +121,46 @@ func cloneValue[V any](v V) V {
 		v, _ = any(slices.Clone(x)).(V)
 	case json.RawMessage:
 		v, _ = any(slices.Clone(x)).(V)
+	case nil, string, bool, int, float64:
+	default:
+		if r := reflect.ValueOf(x); r.Kind() == reflect.Map || r.Kind() == reflect.Slice {
+			v, _ = cloneReflected(r).Interface().(V)
+		}
+	}
+	return v
+}
+
+// cloneReflected is cloneValue for maps and slices of other types than the usual ones.
+func cloneReflected(v reflect.Value) reflect.Value {
+	switch v.Kind() {
+	case reflect.Interface:
+		if v.IsNil() {
+			return v
+		}
+		return reflect.ValueOf(cloneValue(v.Interface()))
+	case reflect.Map:
+		if v.IsNil() {
+			return v
+		}
+		out := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for k, e := range v.Seq2() {
+			out.SetMapIndex(k, cloneReflected(e))
+		}
+		return out
+	case reflect.Slice:
+		if v.IsNil() {
+			return v
+		}
+		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		switch v.Type().Elem().Kind() {
+		case reflect.Interface, reflect.Map, reflect.Slice:
+			for i := range v.Len() {
+				out.Index(i).Set(cloneReflected(v.Index(i)))
+			}
+		default:
+			reflect.Copy(out, v)
+		}
+		return out
 	}
 	return v
 }
