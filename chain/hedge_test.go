@@ -277,3 +277,31 @@ func TestLaterNextCounts(t *testing.T) {
 		}
 	}
 }
+
+func TestFailOpenWithWhatHasReturned(t *testing.T) {
+	// one next is still running, another one has returned: its result is there to go on with
+	for name, opts := range map[string][]Option{"open": {OnFailure(Ignore)}, "outer": {OnFailure(Ignore), Outer()}, "asking": {OnFailure(Ignore), Breaker(alwaysAsk)}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newChain(t, Around("x", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+					go func() { _, _ = next(ctx, p.with("slow")) }()
+					synctest.Wait()
+					_, _ = next(ctx, p)
+					panic("boom")
+				}), opts...))
+				var calls atomic.Int32
+				out, err := c.Then(func(_ context.Context, p *payload) (*payload, error) {
+					calls.Add(1)
+					if p.text == "slow" {
+						time.Sleep(time.Hour)
+					}
+					return p.with(p.text + " answer"), nil
+				})(bg, &payload{text: "quick"})
+				must(t, err)
+				eq(t, "result", out.text, "quick answer")
+				eq(t, "handler calls", calls.Load(), 2)
+				time.Sleep(2 * time.Hour)
+			})
+		})
+	}
+}
