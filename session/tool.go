@@ -58,7 +58,7 @@ func (s *Session) runTool(ctx context.Context, t *stages.Tool) (*stages.Tool, er
 	return t.Done(res), nil
 }
 
-// callTool finds the tool, checks its arguments and calls it.
+// callTool finds the tool and calls it, if its arguments are JSON. They are not checked against its parameters.
 func callTool(ctx context.Context, t *stages.Tool) (string, error) {
 	c, ok := t.Callable()
 	switch {

@@ -9,12 +9,13 @@ import (
 type Callable struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
-	// Parameters is the JSON schema of the arguments; empty for a tool that takes none.
+	// Parameters is the JSON schema of the arguments; empty for a tool that takes none. It is for the model: nothing here
+	// checks arguments against it.
 	Parameters JSON `json:"parameters,omitempty"`
 	// ControlFlow marks a tool that steers the runtime instead of doing work, such as one that ends a loop.
 	ControlFlow bool `json:"control_flow,omitempty"`
 	// Call runs the tool. A string is given to the model as it is, any other result as JSON, and an error as a failed
-	// tool call. It may be called concurrently.
+	// tool call. The arguments are JSON, {} where the model gave none, but may be of any shape. It may be called concurrently.
 	Call func(ctx context.Context, arguments json.RawMessage) (any, error) `json:"-"`
 }
 
