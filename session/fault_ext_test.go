@@ -283,23 +283,45 @@ func TestBackendThatMisbehaves(t *testing.T) {
 // A link that answers in the backend's place ends in the same post hooks, and no generation is counted.
 func TestShortCircuitPassesThePostHooks(t *testing.T) {
 	t.Parallel()
-	rec := &recorder{}
-	s := start(t, session.WithBackend(script()), session.WithSetup(rec.register))
-	use(t, s.Pipeline().Generation, chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
-		return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "cached"}, Source: stages.SourceCache}), nil
+	for _, tc := range []struct {
+		name          string
+		answers, want stages.Source
+	}{
+		{"from a cache", stages.SourceCache, stages.SourceCache},
+		{"from nowhere in particular", "", stages.SourceShortCircuit},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			rec := &recorder{}
+			s := start(t, session.WithBackend(script()), session.WithSetup(rec.register))
+			if err := answering(ofGeneration, func(g *stages.Generation) *stages.Generation {
+				return g.Done(stages.GenerationResult{Output: stages.Output{Text: "cached"}, Source: tc.answers})
+			})(s.Pipeline()); err != nil {
+				t.Fatal(err)
+			}
+			res, err := s.Instruct(t.Context(), "hello")
+			if err != nil || res.Text() != "cached" {
+				t.Fatalf("got %v, %v", res, err)
+			}
+			if g := last[*stages.Generation](t, rec, "generation_post_call"); g.Source() != tc.want {
+				t.Errorf("got source %q", g.Source())
+			}
+			if rec.count("validation_post_check") != 1 || s.Totals().Generations != 0 {
+				t.Errorf("%v, %+v", rec.names(), s.Totals())
+			}
+		})
+	}
+	t.Run("the backend itself", func(t *testing.T) {
+		t.Parallel()
+		rec := &recorder{}
+		s := start(t, session.WithBackend(echo()), session.WithSetup(rec.register)) // it says nothing of a source
+		if _, err := s.Instruct(t.Context(), "hello"); err != nil {
+			t.Fatal(err)
 		}
-	}))
-	res, err := s.Instruct(t.Context(), "hello")
-	if err != nil || res.Text() != "cached" {
-		t.Fatalf("got %v, %v", res, err)
-	}
-	if g := last[*stages.Generation](t, rec, "generation_post_call"); g.Source() != stages.SourceCache {
-		t.Errorf("got source %q", g.Source())
-	}
-	if rec.count("validation_post_check") != 1 || s.Totals().Generations != 0 {
-		t.Errorf("%v, %+v", rec.names(), s.Totals())
-	}
+		if g := last[*stages.Generation](t, rec, "generation_post_call"); g.Source() != stages.SourceBackend {
+			t.Errorf("got source %q", g.Source())
+		}
+	})
 }
 
 // A retry around the backend is seen by nobody but the backend and error_occurred.

@@ -47,7 +47,7 @@ func answerOf(g *stages.Generation, latency time.Duration) stages.GenerationResu
 	res := stages.GenerationResult{Latency: latency, Source: stages.SourceBackend}
 	if g != nil {
 		res.Output, res.HTTPStatus, res.Chunks, res.FirstChunk = g.Output(), g.HTTPStatus(), g.Chunks(), g.FirstChunk()
-		if g.Source() != "" {
+		if g.Source() != "" && g.Source() != stages.SourceShortCircuit { // which says that the backend did not tell
 			res.Source = g.Source()
 		}
 	}

@@ -28,7 +28,7 @@ type GenerationResult struct {
 	Chunks     int           // 0 for an answer in one piece
 	Latency    time.Duration // from the request to the whole answer
 	FirstChunk time.Duration // from the request to the first chunk
-	Source     Source        // where the answer comes from
+	Source     Source        // where the answer comes from; empty becomes SourceShortCircuit
 }
 
 // NewGeneration makes the payload of one call.
@@ -40,6 +40,9 @@ func NewGeneration(m Meta, f GenerationFields) *Generation {
 func (g *Generation) Done(res GenerationResult) *Generation {
 	n := *g
 	n.out, n.done = res, true
+	if res.Source == "" { // the runtime says so when it was the backend
+		n.out.Source = SourceShortCircuit
+	}
 	return &n
 }
 

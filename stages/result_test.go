@@ -275,6 +275,29 @@ func TestDerivedFields(t *testing.T) {
 	})
 }
 
+// A link that answers and does not say where from has answered itself.
+func TestSourceOfAnAnswer(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		source, want Source
+	}{
+		{"none", "", SourceShortCircuit},
+		{"a cache", SourceCache, SourceCache},
+		{"the backend", SourceBackend, SourceBackend},
+		{"its own", "other", "other"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			g := NewGeneration(Meta{}, GenerationFields{})
+			if g.Source() != "" || g.Partial(GenerationResult{Source: tc.source}).Source() != tc.source {
+				t.Error("there is no answer yet")
+			}
+			if got := g.Done(GenerationResult{Source: tc.source}).Source(); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestMeta(t *testing.T) {
 	var before, behind Meta
 	out, _, err := generate(t, ask, answer("x"),
