@@ -40,7 +40,7 @@ type hop[P any] struct {
 
 // remembers says that the end of the link may need what a healthy next passed: for a policy, or to go on without the link.
 func (pl *plan[P]) remembers(n *node[P]) bool {
-	return n.mode != Audit && (pl.filters(n) || n.failure != Fail || !n.blocks)
+	return n.mode != Audit && (pl.filters(n) || n.failure != Fail)
 }
 
 // instanceOf applies n's Middleware, once per Then. One that panics or returns nil is a link that always fails.
