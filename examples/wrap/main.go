@@ -100,9 +100,9 @@ func get(client *http.Client) func(ctx context.Context, url string) (string, err
 func httpCall(ctx context.Context, w io.Writer) error {
 	server, reached := weather(6)
 	defer server.Close()
-	const open = 500 * time.Millisecond // of the backend's breaker: short, so that the example is
+	const open = 2 * time.Second // of the backend's breaker: longer than the calls in between may take
 	wrapped := chain.Wrap("weather", get(server.Client())).
-		Intercept("timeout", middleware.Timeout(2*time.Second)).
+		Intercept("timeout", middleware.Timeout(10*time.Second)).
 		Intercept("retry", middleware.Retry(2, middleware.RetryBase(time.Millisecond))).
 		Intercept("backend-breaker", middleware.Breaker(gobreaker.Settings{Name: "weather", Timeout: open, OnStateChange: func(_ string, from, to gobreaker.State) {
 			fmt.Fprintf(w, "          the backend's breaker: %v -> %v\n", from, to)
@@ -117,7 +117,7 @@ func httpCall(ctx context.Context, w io.Writer) error {
 		if i == 19 {
 			fmt.Fprintf(w, "  ... %d more were rejected without a request; later:\n", rejected)
 			select {
-			case <-time.After(2 * open):
+			case <-time.After(open + open/4):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
