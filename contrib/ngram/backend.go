@@ -23,7 +23,8 @@ var ErrUnsupported = errors.New("ngram: not supported")
 
 // Backend puts a [Model] behind a [session.Session].
 //
-// The prompt is the text of the last message. Of the model options it honours
+// The prompt is the text of the last message: the others are not read, and the
+// input tokens of the usage are those of the prompt alone. Of the model options it honours
 // Temperature (default [DefaultTemperature]), MaxTokens, Stop and Seed, and as
 // an extra option max_sentences; TopP and other extra options are refused with
 // [ErrUnsupported], and so are formats, images and other models. Tools are

@@ -66,7 +66,8 @@ func (m *Model) Generate(ctx context.Context, prompt string, o Options) (Result,
 // Stream writes the same text as [Model.Generate] chunk by chunk, about one
 // for each word; text that may be the beginning of a stop sequence is held
 // back until that is decided. The last chunk carries the finish reason and the
-// usage. ctx is checked before each word.
+// usage. ctx is checked before the prompt is read, which takes time for its
+// length, and before each word.
 //
 // An error comes with an empty chunk and ends the stream: it wraps
 // [ErrInvalidOptions] or the error of ctx. The iterator starts no goroutine,
@@ -77,6 +78,10 @@ func (m *Model) Stream(ctx context.Context, prompt string, o Options) iter.Seq2[
 		o, err := o.resolve()
 		if err != nil {
 			yield(Chunk{}, err)
+			return
+		}
+		if err := ctx.Err(); err != nil {
+			yield(Chunk{}, fmt.Errorf("ngram: generate: %w", err))
 			return
 		}
 		promptTokens := tokenize(prompt)

@@ -473,6 +473,38 @@ func TestCancellation(t *testing.T) {
 	})
 }
 
+// A context that is over stops the work before the prompt is read, however long that is.
+func TestCancellationBeforeThePrompt(t *testing.T) { //nolint:paralleltest // it measures
+	long := strings.Repeat("tide harbour pilot ", 50_000)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	m := ngram.Default()
+	for _, tc := range []struct {
+		name string
+		call func() error
+	}{
+		{"Generate", func() error {
+			_, err := m.Generate(over, long, warm(1))
+			return err
+		}},
+		{"Stream", func() (err error) {
+			for _, err = range m.Stream(over, long, warm(1)) {
+			}
+			return err
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if n := testing.AllocsPerRun(1, func() {
+				if err := tc.call(); !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v", err)
+				}
+			}); n > 50 {
+				t.Errorf("%v allocations: the prompt was read", n)
+			}
+		})
+	}
+}
+
 func TestConcurrentUse(t *testing.T) {
 	const n = 16
 	want := make([]ngram.Result, n)
