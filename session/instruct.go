@@ -91,6 +91,10 @@ func Variable(name, value string) InstructOption {
 //
 // The error is a *chain.Violation where a link blocked, a *chain.LinkError where one failed, and otherwise that of the
 // backend, of a check, or of the session; nothing is added to the history then.
+//
+// When ctx ends, so does the call, as soon as what it waits for returns: a backend, tool, check or link that does not heed
+// its ctx is not left behind, unless it is a link with a Timeout. runtime.Goexit in a tool or the backend ends the
+// goroutine of the caller, as Go wants it; the session goes on.
 func (s *Session) Instruct(ctx context.Context, description string, opts ...InstructOption) (*Result, error) {
 	i := instruction{strategy: RejectionSampling{LoopBudget: DefaultLoopBudget}, tools: s.cfg.tools}
 	i.fields.Kind, i.fields.Description = stages.KindInstruction, description

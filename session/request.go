@@ -13,7 +13,9 @@ import (
 )
 
 // MaxDepth is how deep calls may nest: a hook that calls the model begins a request of depth 2, a hook of that request
-// one of depth 3, and so on. Deeper ones fail with stages.ErrTooDeep.
+// one of depth 3, and so on. Deeper ones fail with stages.ErrTooDeep. The depth is that of the ctx that the hook got: a hook
+// that calls with another one, such as context.Background(), begins anew at depth 1, and nothing stops it from calling
+// itself for ever.
 const MaxDepth = stages.DefaultDepth
 
 // request is one call of a session from begin to end. Handlers find it by the request id of their payload, which no link
