@@ -66,7 +66,7 @@ func TestPassPanic(t *testing.T) {
 				if tc.check.Check == nil {
 					tc.check = mentions("High water")
 				}
-				p := stages.NewPipeline(stages.PipelineConfig{PassPanic: func(v any) bool { return pass && v == http.ErrAbortHandler }}) //nolint:errorlint // net/http does it so
+				p := stages.NewPipeline(stages.PipelineConfig{PassPanic: func(v any) bool { return pass && v == http.ErrAbortHandler }})
 				s := start(t, session.WithPipeline(p), session.WithBackend(tc.backend), session.WithTools(tc.tool), session.WithSetup(func(p *stages.Pipeline) error {
 					if tc.setup == nil {
 						return nil
@@ -82,7 +82,7 @@ func TestPassPanic(t *testing.T) {
 				var contained *chain.PanicError
 				switch {
 				case pass:
-					if v != http.ErrAbortHandler { //nolint:errorlint // net/http does it so
+					if v != http.ErrAbortHandler {
 						t.Errorf("%v came through, the error is %v", v, err)
 					}
 				case v != nil:
@@ -91,7 +91,7 @@ func TestPassPanic(t *testing.T) {
 					if err != nil {
 						t.Error(err)
 					}
-				case !errors.As(err, &contained) || contained.Value != http.ErrAbortHandler: //nolint:errorlint // net/http does it so
+				case !errors.As(err, &contained) || contained.Value != http.ErrAbortHandler:
 					t.Errorf("got %v", err)
 				}
 				ctx, cancel := context.WithCancel(t.Context())

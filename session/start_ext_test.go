@@ -85,7 +85,7 @@ func TestWrongCalls(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			if err := tc.call(nil, s); !errors.Is(err, session.ErrOption) { //nolint:staticcheck // the point
+			if err := tc.call(nil, s); !errors.Is(err, session.ErrOption) {
 				t.Errorf("with a nil context: got %v", err)
 			}
 			if err := tc.call(t.Context(), &session.Session{}); !errors.Is(err, session.ErrClosed) {

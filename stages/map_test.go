@@ -9,7 +9,7 @@ import (
 type (
 	biases map[string]float64
 	ids    []int
-	hidden struct{ ids []int }
+	hidden struct{ IDs []int }
 )
 
 // Maps and slices of any type are copied on the way in and out, as deep as they go.

@@ -488,7 +488,8 @@ func TestCancellationBeforeThePrompt(t *testing.T) { //nolint:paralleltest // it
 			return err
 		}},
 		{"Stream", func() (err error) {
-			for _, err = range m.Stream(over, long, warm(1)) {
+			for _, e := range m.Stream(over, long, warm(1)) {
+				err = e
 			}
 			return err
 		}},
