@@ -195,7 +195,7 @@ func TestBadLinksFail(t *testing.T) {
 		{
 			name: "context: sleeps before its work",
 			link: func(<-chan struct{}) link {
-				return chain.Before("bad", func(_ context.Context, p *load) (*load, error) { time.Sleep(2 * prompt); return p, nil })
+				return chain.Before("bad", func(_ context.Context, p *load) (*load, error) { <-time.After(2 * prompt); return p, nil })
 			},
 			opts: onlyContext(),
 			want: []Check{CheckContext}, text: "called with a cancelled context it returned only after",
@@ -207,7 +207,7 @@ func TestBadLinksFail(t *testing.T) {
 					if out, err := next(ctx, p); err == nil {
 						return out, nil
 					}
-					time.Sleep(2 * prompt)
+					<-time.After(2 * prompt)
 					return next(ctx, p)
 				})
 			},
@@ -220,7 +220,7 @@ func TestBadLinksFail(t *testing.T) {
 				return through(func(ctx context.Context, p *load, next handler) (*load, error) {
 					out, err := next(ctx, p)
 					if errors.Is(err, errCanceled) {
-						time.Sleep(2 * prompt)
+						<-time.After(2 * prompt)
 					}
 					return out, err
 				})
@@ -426,12 +426,12 @@ func TestGoodLinksPass(t *testing.T) {
 		}), opts: onlyContext(MaxNext(2))},
 		{name: "late once", link: chain.Before("good", Hook[*load](Fault(func(ctx context.Context) error {
 			if ctx.Err() != nil && late.CompareAndSwap(false, true) {
-				time.Sleep(2 * prompt)
+				<-time.After(2 * prompt)
 			}
 			return nil
 		}))), opts: onlyContext()},
 		{name: "an observer that takes its time", link: chain.Observe("good", func(context.Context, chain.Outcome[*load]) {
-			time.Sleep(2 * prompt)
+			<-time.After(2 * prompt)
 		}), opts: onlyContext()},
 		{name: "a fallback", link: through(func(ctx context.Context, p *load, next handler) (*load, error) {
 			if out, err := next(ctx, p); err == nil {
