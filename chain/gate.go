@@ -94,10 +94,7 @@ func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p 
 		}
 		r, e := s.fn(ctx, cur)
 		if e != nil {
-			if s.n == nil {
-				pl.keepUnlessKept(rec, cur)
-				p = r
-			}
+			p = pl.leaves(s.n, cur, r, rec)
 			how, err = failed, e
 			return
 		}
@@ -108,10 +105,7 @@ func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p 
 			continue
 		}
 		if r, e = pl.accept(s.n, cur, r); e != nil {
-			if s.n == nil {
-				pl.keepUnlessKept(rec, cur)
-				p = r
-			}
+			p = pl.leaves(s.n, cur, r, rec)
 			how, err = failed, e
 			return
 		}
@@ -128,7 +122,21 @@ func (pl *plan[P]) keepUnlessKept(rec *record[P], p P) {
 	}
 }
 
+// leaves is the payload when a step failed: what the handler returned beside its error, else the last one that there was.
+// It is kept out of the hot loop.
+//
+//go:noinline
+func (pl *plan[P]) leaves(n *node[P], cur, r P, rec *record[P]) P {
+	if n != nil {
+		return cur
+	}
+	pl.keepUnlessKept(rec, cur)
+	return r
+}
+
 // crashedAt sees to the record when steps[k] panicked with v or, where v is nil, called Goexit.
+//
+//go:noinline
 func (pl *plan[P]) crashedAt(k int, p P, v any, rec *record[P]) any {
 	n := pl.steps[k].n
 	if n == nil {
