@@ -138,7 +138,7 @@ func (r result) allocsText(n float64) string {
 
 func (r result) verdictText() string {
 	if r.again {
-		return string(r.verdict()) + " (measured twice)"
+		return string(r.verdict()) + " (measured again)"
 	}
 	return string(r.verdict())
 }
