@@ -32,6 +32,7 @@ type hop[P any] struct {
 	n         *node[P]
 	g         *guard
 	in        *instance[P]
+	h         Handler[P] // the link, as it is called
 	next      Handler[P]
 	remembers bool // also what a healthy next passes
 	shadow    bool
@@ -294,16 +295,30 @@ func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 	for len(pl.hops) <= in.slot {
 		pl.hops = append(pl.hops, hop[P]{})
 	}
-	hp := hop[P]{n: n, g: n.g, in: in, next: next, shadow: n.mode == Audit, remembers: pl.remembers(n)}
+	h := in.h
+	if n.when != nil {
+		h = conditional(n.when, h, pl.b.nextOf(in))
+	}
+	hp := hop[P]{n: n, g: n.g, in: in, h: h, next: next, shadow: n.mode == Audit, remembers: pl.remembers(n)}
 	hp.slow = hp.shadow || hp.remembers || !pl.c.id.word
 	pl.hops[in.slot] = hp
 	switch {
 	case hp.shadow:
-		return pl.shadow(n, in.h, next)
+		return pl.shadow(n, h, next)
 	case hp.slow || pl.tracer != nil:
-		return pl.watchedAround(in, n)
+		return pl.watchedAround(in, n, h)
 	}
-	return pl.plainAround(in.slot, in.h, n.g)
+	return pl.plainAround(in.slot, h, n.g)
+}
+
+// conditional goes past h where cond is not true.
+func conditional[P any](cond func(context.Context, P) bool, h, next Handler[P]) Handler[P] {
+	return func(ctx context.Context, p P) (P, error) {
+		if !cond(ctx, p) {
+			return next(ctx, p)
+		}
+		return h(ctx, p)
+	}
 }
 
 // plainAround is an Around of which nothing need be remembered. The healthy way through touches no lock and allocates
@@ -331,8 +346,8 @@ func (pl *plan[P]) plainAround(slot int, h Handler[P], g *guard) Handler[P] {
 }
 
 // watchedAround is an Around that may be traced, or whose payloads are remembered: for a policy, or to go on without it.
-func (pl *plan[P]) watchedAround(in *instance[P], n *node[P]) Handler[P] {
-	slot, h, g, remembers, filtered := in.slot, in.h, n.g, pl.remembers(n), pl.filters(n)
+func (pl *plan[P]) watchedAround(in *instance[P], n *node[P], h Handler[P]) Handler[P] {
+	slot, g, remembers, filtered := in.slot, n.g, pl.remembers(n), pl.filters(n)
 	return func(ctx context.Context, p P) (r P, err error) {
 		f := pl.frameOf(ctx)
 		if g.flags.Load() != 0 || f.rec.traced {
@@ -393,7 +408,7 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.rec.traced {
 		lctx = pl.linkStart(ctx, n)
 	}
-	res := pl.containInline(lctx, hp.in.h, p, func(err error) {
+	res := pl.containInline(lctx, hp.h, p, func(err error) {
 		if pl.left(n, a.t, &f.root.rec, err); f.rec.traced {
 			pl.linkEnd(lctx, n, err)
 		}

@@ -48,6 +48,7 @@ type Chain[P any] struct {
 // snapshot is what one scope holds at one time.
 type snapshot[P any] struct {
 	nodes  []*node[P] // in order of registration
+	over   []*node[P] // the overrides
 	tracer Tracer
 	closed bool
 }
@@ -288,20 +289,26 @@ func (r *Registration[P]) replace(links []Link[P]) error {
 }
 
 func (c *Chain[P]) newNode(l Link[P], old []*node[P]) *node[P] {
-	n := &node[P]{Link: l, scope: c.depth, failure: l.onFailure()}
-	n.blocks = l.mode == Sequential || l.mode == Concurrent
-	if c.cfg.Policy.NeverBlocks&l.position() != 0 {
-		n.blocks = false
-		if n.failure == Fail {
-			n.failure = Ignore
-		}
-	}
+	n := &node[P]{Link: l, scope: c.depth}
+	n.decide(c.cfg.Policy.NeverBlocks)
 	if i := slices.IndexFunc(old, func(o *node[P]) bool { return o.keepsState(&l.settings) }); i >= 0 {
 		n.g = old[i].g
 	} else {
 		n.g = newGuard(c.name, &l.settings, c.log)
 	}
 	return n
+}
+
+// decide finds out what the settings and the policy make of failures and blocks.
+func (n *node[P]) decide(neverBlocks Position) {
+	n.failure = n.onFailure()
+	n.blocks = n.mode == Sequential || n.mode == Concurrent
+	if neverBlocks&n.position() != 0 {
+		n.blocks = false
+		if n.failure == Fail {
+			n.failure = Ignore
+		}
+	}
 }
 
 // fits checks names and constraints of the links that would replace r's.
@@ -314,6 +321,8 @@ func (c *Chain[P]) fits(r *Registration[P], fresh []*node[P]) error {
 	}
 	own = append(own, fresh...)
 	names := make(map[string]bool, len(own))
+	var over []*node[P]
+	own, over = split(own)
 	for _, n := range own {
 		if names[n.name] {
 			return fmt.Errorf("chain %s: duplicate link name %q", c.name, n.name)
@@ -323,17 +332,25 @@ func (c *Chain[P]) fits(r *Registration[P], fresh []*node[P]) error {
 	all := own
 	for a := c.parent; a != nil; a = a.parent {
 		all = append(slices.Clone(a.snap.Load().nodes), all...)
+		over = append(slices.Clip(over), a.snap.Load().over...)
 	}
-	_, _, err := arrange(all, func(n *node[P]) bool { return slices.Contains(fresh, n) })
+	isFresh := func(n *node[P]) bool {
+		return slices.ContainsFunc(fresh, func(f *node[P]) bool { return f.g == n.g || f.kind == KindOverride && f.name == n.name })
+	}
+	all, _, _, err := c.overridden(all, over, isFresh)
+	if err == nil {
+		_, _, err = arrange(all, isFresh)
+	}
 	return err
 }
 
 // publish makes the registrations the current snapshot.
 func (c *Chain[P]) publish() {
 	s := *c.snap.Load()
-	s.nodes = nil
+	s.nodes, s.over = nil, nil
 	for _, r := range c.regs {
-		s.nodes = append(s.nodes, r.nodes...)
+		nodes, over := split(r.nodes)
+		s.nodes, s.over = append(s.nodes, nodes...), append(s.over, over...)
 	}
 	c.snap.Store(&s)
 }

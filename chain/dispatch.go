@@ -46,11 +46,41 @@ func NewDispatcher(cfg DispatcherConfig) *Dispatcher {
 	return &Dispatcher{cfg: cfg}
 }
 
+// Configure changes the numbers at run time. Jobs that wait already stay, also where the new queue is shorter, and workers
+// that are too many end after their job.
+func (d *Dispatcher) Configure(cfg DispatcherConfig) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cfg = cfg
+	d.defaults()
+	if d.change == nil {
+		d.init()
+	}
+	for range min(d.cfg.Workers, len(d.queue)) - d.workers {
+		d.workers++
+		go d.work()
+	}
+	d.signal()
+}
+
+// Config is what is in force.
+func (d *Dispatcher) Config() DispatcherConfig {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.init()
+	return d.cfg
+}
+
 // init fills in the defaults. It is called under the lock.
 func (d *Dispatcher) init() {
 	if d.change != nil {
 		return
 	}
+	d.defaults()
+	d.pending, d.change = map[uint64]int{}, make(chan struct{})
+}
+
+func (d *Dispatcher) defaults() {
 	if d.cfg.Workers <= 0 {
 		d.cfg.Workers = DefaultWorkers
 	}
@@ -60,7 +90,6 @@ func (d *Dispatcher) init() {
 	if d.cfg.Overflow > RunInline {
 		d.cfg.Overflow = BlockWhenFull
 	}
-	d.pending, d.change = map[uint64]int{}, make(chan struct{})
 }
 
 // workerKey marks the context of a job with its epoch.
@@ -145,7 +174,7 @@ func (d *Dispatcher) work() {
 	}()
 	for {
 		d.mu.Lock()
-		if len(d.queue) == 0 {
+		if len(d.queue) == 0 || d.workers > d.cfg.Workers {
 			d.workers--
 			ended = true
 			d.signal()

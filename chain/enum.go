@@ -16,6 +16,7 @@ const (
 	KindAfter
 	KindObserve
 	KindOnError
+	KindOverride
 )
 
 // Mode is how the engine runs a link. It belongs to the registration, not to the link's code.
@@ -77,7 +78,7 @@ const (
 )
 
 var (
-	kindNames     = []string{"before", "around", "after", "observe", "on_error"}
+	kindNames     = []string{"before", "around", "after", "observe", "on_error", "override"}
 	modeNames     = []string{"sequential", "transform", "audit", "concurrent", "fire_and_forget", "disabled"}
 	failureNames  = []string{"default", "fail", "ignore", "disable"}
 	verdictNames  = []string{"allowed", "blocked", "failed", "canceled"}

@@ -15,7 +15,8 @@ import (
 type Plan struct {
 	Chain string        `json:"chain"`
 	Links []PlannedLink `json:"links"`
-	Notes []string      `json:"notes,omitempty"` // constraints without effect
+	Notes []string      `json:"notes,omitempty"` // constraints and overrides that do not fit
+	Inert []string      `json:"inert,omitempty"` // overrides of links that are not there
 }
 
 // PlannedLink is one link of a Plan.
@@ -36,7 +37,7 @@ type PlannedLink struct {
 func (c *Chain[P]) Explain() Plan {
 	pl := c.survey()
 	gate := lo.ContainsBy(pl.order, func(n *node[P]) bool { return n.kind == KindBefore || n.kind == KindAfter })
-	return Plan{Chain: c.name, Notes: pl.notes, Links: lo.Map(pl.order, func(n *node[P], _ int) PlannedLink {
+	return Plan{Chain: c.name, Notes: pl.notes, Inert: pl.inert, Links: lo.Map(pl.order, func(n *node[P], _ int) PlannedLink {
 		l := PlannedLink{
 			Ring: n.ring().String(), Name: n.name, Scope: n.scopeName(), Kind: n.kind, Mode: n.mode, Priority: n.priority,
 			OnFailure: n.failure, Timeout: n.timeout, Breaker: n.g.stateName(),
@@ -50,6 +51,7 @@ func (c *Chain[P]) Explain() Plan {
 		note(n.mode == Audit && n.kind == KindAround, "shadow")
 		note(!n.blocks && (n.mode == Sequential || n.mode == Concurrent) && !n.observes(), "never blocks here")
 		note(n.g.flags.Load()&pinned != 0, "always asks its breaker")
+		l.Notes = append(l.Notes, n.notes...)
 		return l
 	})}
 }
@@ -87,7 +89,7 @@ func (p Plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "chain %s", p.Chain)
 	if len(p.Links) == 0 {
-		return b.String() + ": no links\n"
+		return b.String() + ": no links\n" + p.inert()
 	}
 	b.WriteByte('\n')
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -108,7 +110,15 @@ func (p Plan) String() string {
 	for _, n := range p.Notes {
 		lines = append(lines, "  note: "+n)
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(lines, "\n") + "\n" + p.inert()
+}
+
+func (p Plan) inert() string {
+	var b strings.Builder
+	for _, name := range p.Inert {
+		fmt.Fprintf(&b, "  note: override of %q, which is not there: no effect\n", name)
+	}
+	return b.String()
 }
 
 // Mermaid is the plan as a flowchart: from the caller in to the handler and out again, observers at the end. Links in the

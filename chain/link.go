@@ -23,16 +23,57 @@ type Link[P any] struct {
 	around  Middleware[P]
 	observe func(ctx context.Context, o Outcome[P])
 	limit   func(pos Position, old, proposed P) (kept P, discarded []string)
+	when    func(ctx context.Context, p P) bool // of an Around
+	options []Option                            // of an Override
 }
 
 // With is the same link with further options on top of its own: the same state in its middleware's closure, and after a
 // reload the same breaker where Chain.Reload keeps it.
 func (l Link[P]) With(opts ...Option) Link[P] {
-	l.before, l.after = slices.Clone(l.before), slices.Clone(l.after)
+	if l.kind == KindOverride {
+		l.options = append(slices.Clip(l.options), opts...)
+		return l
+	}
+	l.settings = l.settings.with(opts)
+	return l
+}
+
+// with is a copy with further options.
+func (s settings) with(opts []Option) settings {
+	s.before, s.after, s.notes = slices.Clone(s.before), slices.Clone(s.after), slices.Clone(s.notes)
 	for _, o := range opts {
 		if o != nil {
-			o.apply(&l.settings)
+			o.apply(&s)
 		}
+	}
+	return s
+}
+
+// When is the same link for those calls only for which cond is true; the others go past it. It is asked with the payload
+// as the link would get it, an observer's with that of the outcome, and it is part of the link: its panic is the link's.
+// With several conditions all of them must be true. Nil changes nothing.
+func (l Link[P]) When(cond func(ctx context.Context, p P) bool) Link[P] {
+	if cond == nil {
+		return l
+	}
+	switch hook, observe, first := l.hook, l.observe, l.when; {
+	case hook != nil:
+		l.hook = func(ctx context.Context, p P) (P, error) {
+			if !cond(ctx, p) {
+				return p, nil
+			}
+			return hook(ctx, p)
+		}
+	case observe != nil:
+		l.observe = func(ctx context.Context, o Outcome[P]) {
+			if cond(ctx, o.Payload) {
+				observe(ctx, o)
+			}
+		}
+	case first != nil:
+		l.when = func(ctx context.Context, p P) bool { return first(ctx, p) && cond(ctx, p) }
+	default:
+		l.when = cond
 	}
 	return l
 }
@@ -112,6 +153,15 @@ func OnError[P any](name string, f func(ctx context.Context, o Outcome[P]), opts
 	return Link[P]{settings: newSettings(name, KindOnError, opts), observe: f}
 }
 
+// Override is not a link but changes the options of those of that name, in the chain that it is registered in and the
+// scopes below, whether they are there already or come later; of several the outermost scope's has the last word, then
+// the one registered last. It can set Priority, InMode, OnFailure, Timeout, RunsBefore, RunsAfter and Note. The link keeps
+// its breaker and its counts. A name that is not there has no effect, and Explain says so; an option that does not fit the
+// link is an error from Use, whichever of the two comes second.
+func Override[P any](name string, opts ...Option) Link[P] {
+	return Link[P]{settings: newSettings(name, KindOverride, nil), options: opts}
+}
+
 // settings is everything about a link but its function, and so carries no type parameter.
 type settings struct {
 	name          string
@@ -126,6 +176,7 @@ type settings struct {
 	tripAfter     uint32 // consecutive failures; 0: by the breaker's own settings
 	timed         bool
 	counted       bool
+	notes         []string
 }
 
 // check finds everything that is wrong with one link on its own.
@@ -140,6 +191,10 @@ func (l *Link[P]) check() error {
 		return errors.New("chain: a link needs a name")
 	case strings.ContainsFunc(s.name, unicode.IsControl):
 		return bad("a name has no control characters")
+	case s.kind == KindOverride && len(l.options) == 0:
+		return bad("an override without options")
+	case s.kind == KindOverride:
+		return nil
 	case l.limit != nil && observer:
 		return bad("Limit is for links that can rewrite")
 	case l.hook == nil && l.around == nil && l.observe == nil:
@@ -162,10 +217,15 @@ func (l *Link[P]) check() error {
 		return bad("Outer is for Around links")
 	case s.timed && !observer:
 		return bad("Timed is for observers")
-	case s.failure == Fail && (observer || s.mode == FireAndForget || around && s.mode == Audit):
+	case s.failure == Fail && !s.canStop():
 		return bad("OnFailure(Fail): this link cannot stop a call")
 	}
 	return nil
+}
+
+// canStop says that the failure of such a link can fail a call.
+func (s *settings) canStop() bool {
+	return !s.observes() && s.mode != FireAndForget && (s.kind != KindAround || s.mode != Audit)
 }
 
 func (s *settings) observes() bool { return s.kind == KindObserve || s.kind == KindOnError }

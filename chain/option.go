@@ -65,5 +65,8 @@ func TripAfter(n uint32) Option { return option(func(s *settings) { s.tripAfter 
 // Timed makes the chain measure Outcome.Duration: two clock reads a call.
 func Timed() Option { return option(func(s *settings) { s.timed = true }) }
 
+// Note is shown beside the link by Explain.
+func Note(text string) Option { return option(func(s *settings) { s.notes = append(s.notes, text) }) }
+
 // Counted makes Stats count the link's calls exactly, at the price of an atomic addition on the guarded path.
 func Counted() Option { return option(func(s *settings) { s.counted = true }) }

@@ -18,6 +18,7 @@ type plan[P any] struct {
 	seen      []*snapshot[P] // one per scope, own first: the plan is stale when one of them is replaced
 	order     []*node[P]
 	notes     []string
+	inert     []string // overrides of links that are not there
 	closed    bool
 	tracer    Tracer
 	shape     shape
@@ -154,7 +155,7 @@ func (b *bound[P]) replan() *plan[P] {
 // survey is a plan without its functions: all that Explain and Stats need.
 func (c *Chain[P]) survey() *plan[P] {
 	pl := &plan[P]{c: c}
-	var nodes []*node[P]
+	var nodes, over []*node[P]
 	for a := c; a != nil; a = a.parent {
 		s := a.current()
 		pl.seen = append(pl.seen, s)
@@ -163,8 +164,13 @@ func (c *Chain[P]) survey() *plan[P] {
 			pl.tracer = s.tracer
 		}
 		nodes = append(slices.Clone(s.nodes), nodes...)
+		over = append(over, s.over...)
 	}
-	pl.order, pl.notes, _ = arrange(nodes, func(*node[P]) bool { return false })
+	no := func(*node[P]) bool { return false }
+	nodes, notes, inert, _ := c.overridden(nodes, over, no)
+	pl.inert = inert
+	pl.order, pl.notes, _ = arrange(nodes, no)
+	pl.notes = append(notes, pl.notes...)
 	return pl
 }
 

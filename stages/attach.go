@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ type anyLink interface {
 	// settled is the link when its chain and its payload are known to fit.
 	settled() (anyLink, error)
 	with(opts []chain.Option) anyLink
+	onlyWhen(cond func(context.Context, Subject) bool) anyLink
 	limited(hook string, fields []string) (anyLink, error)
 	// use registers links, all of this one's type, in the chain of p.
 	use(p *Pipeline, links []anyLink) (used, error)
@@ -34,6 +36,7 @@ type anyStage interface {
 	chainName() string
 	payload() string
 	adopt(x any) (anyLink, bool)
+	override(name string, opts []chain.Option) anyLink
 }
 
 // stageIn is a stage with the payload *S.
@@ -80,6 +83,10 @@ func (s stageIn[S]) adopt(x any) (anyLink, bool) {
 		return l, true
 	}
 	return nil, false
+}
+
+func (s stageIn[S]) override(name string, opts []chain.Option) anyLink {
+	return linkOf[*S]{Link: chain.Override[*S](name, opts...), in: s.name}
 }
 
 func (s stageIn[S]) find(p *Pipeline) *chain.Chain[*S] { return s.chain(p) }
@@ -156,6 +163,11 @@ func (l linkOf[P]) with(opts []chain.Option) anyLink {
 	if len(opts) > 0 {
 		l.Link = l.With(opts...)
 	}
+	return l
+}
+
+func (l linkOf[P]) onlyWhen(cond func(context.Context, Subject) bool) anyLink {
+	l.Link = l.When(func(ctx context.Context, p P) bool { return cond(ctx, subjectOf(ctx, p)) })
 	return l
 }
 

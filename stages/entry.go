@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,6 +29,8 @@ type listing struct {
 	options  []chain.Option            // of all links
 	hooks    map[string][]chain.Option // of the links at one hook; they beat those of all
 	writable map[string][]string       // by hook
+	when     func(context.Context, Subject) bool
+	over     string // the link that is overridden
 	err      error
 }
 
@@ -63,6 +66,32 @@ func At[P any](chainName string, links ...chain.Link[P]) Entry {
 		e.err = fmt.Errorf("At(%q) without links", chainName)
 	}
 	return Entry{e}
+}
+
+// Override changes the options of links that are registered elsewhere in the same pipeline or in its scopes, already or
+// later: chain.Override for the chain in "generation/budget", for every chain that has such a link in "budget".
+//
+//	p.Register(ctx, stages.Override("budget", chain.InMode(chain.Audit)))
+func Override(link string, opts ...chain.Option) Entry {
+	e := &listing{over: link, options: opts}
+	if in, name, ok := strings.Cut(link, "/"); ok && (in == "" || name == "") || link == "" {
+		e.err = fmt.Errorf("override of %q: it needs the name of a link, or chain/link", link)
+	}
+	return Entry{e}
+}
+
+// When lets the links of the entry run only for those calls for which cond is true; several conditions must all be. It
+// is called concurrently, and its panic is the link's. See chain.Link.When.
+func (e Entry) When(cond func(ctx context.Context, s Subject) bool) Entry {
+	return e.change(func(n *listing) {
+		if first := n.when; first != nil && cond != nil {
+			second := cond
+			cond = func(ctx context.Context, s Subject) bool { return first(ctx, s) && second(ctx, s) }
+		}
+		if cond != nil {
+			n.when = cond
+		}
+	})
 }
 
 // With adds options to all links of the entry.
@@ -152,6 +181,9 @@ func resolve(plugins []any) (*resolution, error) {
 	}
 	names := map[[2]string]bool{}
 	for _, p := range r.links {
+		if p.link.Kind() == chain.KindOverride {
+			continue
+		}
 		n := [2]string{p.Chain, p.Link}
 		if names[n] {
 			r.fail("chain %s: two links are called %q; give the plugins different names with a method Name() string", p.Chain, p.Link)
@@ -225,6 +257,10 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 		return
 	}
 	from := len(r.links)
+	if e.over != "" {
+		r.addOverride(e, groups)
+		return
+	}
 	if e.group {
 		groups = append(slices.Clip(groups), e.name)
 	}
@@ -240,6 +276,9 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 	}
 	own := r.links[from:]
 	for i := range own {
+		if e.when != nil && own[i].link.Kind() != chain.KindOverride {
+			own[i].link = own[i].link.onlyWhen(e.when)
+		}
 		own[i].link = own[i].link.with(e.options)
 		own[i].link = own[i].link.with(e.hooks[own[i].Hook])
 	}
@@ -250,6 +289,33 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 		if r.mustHave(own, hook, groups) {
 			r.narrow(own, hook, fields, groups)
 		}
+	}
+}
+
+// addOverride adds an override to one chain or, where none is named, to all.
+func (r *resolution) addOverride(e *listing, groups []string) {
+	in, name, ok := strings.Cut(e.over, "/")
+	if !ok {
+		in, name = "", e.over
+	}
+	stages := slices.Clone(ownStages)
+	for _, s := range customs.all() {
+		stages = append(stages, s)
+	}
+	found := false
+	for _, s := range stages {
+		if in == "" || s.chainName() == in {
+			found = true
+			l, err := s.override(name, e.options).settled()
+			if err != nil {
+				r.fail("%s%w", path(groups), err)
+				return
+			}
+			r.links = append(r.links, placed{link: l, RegisteredLink: RegisteredLink{Chain: s.chainName(), Link: name, Groups: groups}})
+		}
+	}
+	if !found {
+		r.fail("%soverride of %q: no chain is called %q%s", path(groups), e.over, in, didYouMean(in, chainNames()))
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/samber/lo"
 	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
@@ -42,6 +44,7 @@ type Pipeline struct {
 	parent     *Pipeline // of a scope
 	cfg        PipelineConfig
 	plugins    plugins
+	switches   switches
 	custom     customChains
 }
 
@@ -186,6 +189,9 @@ func (p *Pipeline) WithTracer(t chain.Tracer) *Pipeline {
 	return p
 }
 
+// Dispatcher runs the background links of all chains; it is shared with the scopes.
+func (p *Pipeline) Dispatcher() *chain.Dispatcher { return p.dispatcher }
+
 // Drain waits until the dispatcher's background work is done or ctx ends.
 func (p *Pipeline) Drain(ctx context.Context) error { return p.dispatcher.Drain(ctx) }
 
@@ -227,7 +233,28 @@ func (p *Pipeline) Explain() Plans {
 	for _, c := range p.allChains() {
 		out = append(out, c.Explain())
 	}
+	out.forgetMisses()
 	return out
+}
+
+// forgetMisses takes out the overrides of all chains that have found their link in one of them.
+func (p Plans) forgetMisses() {
+	misses, hits := map[string]int{}, map[string]int{}
+	for _, plan := range p {
+		for _, name := range plan.Inert {
+			misses[name]++
+		}
+	}
+	for _, plan := range p {
+		if len(misses) > 0 && slices.ContainsFunc(plan.Links, func(l chain.PlannedLink) bool { return misses[l.Name] > 0 }) {
+			for _, name := range lo.Uniq(lo.Map(plan.Links, func(l chain.PlannedLink, _ int) string { return l.Name })) {
+				hits[name]++
+			}
+		}
+	}
+	for i := range p {
+		p[i].Inert = lo.Reject(p[i].Inert, func(name string, _ int) bool { return hits[name] > 0 && hits[name]+misses[name] == len(p) })
+	}
 }
 
 // Plans are what a Pipeline runs: for people as text, for programs as JSON.
@@ -236,13 +263,18 @@ type Plans []chain.Plan
 // String is the plans of the chains that have links, one after the other.
 func (p Plans) String() string {
 	var b strings.Builder
+	var inert []string
 	for _, plan := range p {
-		if len(plan.Links) > 0 {
+		inert = append(inert, plan.Inert...)
+		if plan.Inert = nil; len(plan.Links) > 0 {
 			b.WriteString(plan.String())
 		}
 	}
 	if b.Len() == 0 {
-		return "no links\n"
+		b.WriteString("no links\n")
+	}
+	for _, name := range lo.Uniq(inert) {
+		fmt.Fprintf(&b, "note: override of %q, which is not there: no effect\n", name)
 	}
 	return b.String()
 }
