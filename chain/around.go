@@ -456,7 +456,7 @@ func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error
 	case foreign:
 		return r, err
 	case blocks:
-		err = pl.blocked(n, v, err)
+		err = pl.blocked(n, a.p, v, err)
 	default:
 		err = pl.fail(n, err, found)
 	}

@@ -22,6 +22,9 @@ type Config[P any] struct {
 	Dispatcher *Dispatcher
 	// Tracer is told of the links of sampled calls.
 	Tracer Tracer
+	// Label says which call a payload belongs to, a request id, say, without saying what is in it: for the differing
+	// calls that Stats keeps.
+	Label func(p P) string
 	// PassPanic says which panic values of the handler or a link, such as http.ErrAbortHandler, go through to the caller
 	// instead of being contained. It does not hold for code that runs on the engine's own goroutines.
 	PassPanic func(value any) bool

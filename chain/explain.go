@@ -52,6 +52,9 @@ func (c *Chain[P]) Explain() Plan {
 		note(!n.blocks && (n.mode == Sequential || n.mode == Concurrent) && !n.observes(), "never blocks here")
 		note(n.g.flags.Load()&pinned != 0, "always asks its breaker")
 		l.Notes = append(l.Notes, n.notes...)
+		if e := pl.incumbent(n); e != nil {
+			l.Notes = append(l.Notes, "candidate for "+e.name)
+		}
 		return l
 	})}
 }
@@ -63,7 +66,16 @@ func (c *Chain[P]) Stats() Stats {
 	if c.cfg.Dispatcher != nil { // of a zero Chain
 		d = c.cfg.Dispatcher.Stats()
 	}
-	return Stats{Chain: c.name, Dispatcher: d, Links: lo.Map(pl.order, func(n *node[P], _ int) LinkStats {
+	var cases map[string][]Case
+	for _, n := range pl.order {
+		if k := n.g.cases.list(); len(k) > 0 {
+			if cases == nil {
+				cases = map[string][]Case{}
+			}
+			cases[n.scopeName()+"/"+n.name] = k
+		}
+	}
+	return Stats{Chain: c.name, Dispatcher: d, Cases: cases, Links: lo.Map(pl.order, func(n *node[P], _ int) LinkStats {
 		return n.g.stats(n.name, n.scopeName())
 	})}
 }
@@ -74,6 +86,7 @@ func (g *guard) stats(link, scope string) LinkStats {
 		Calls: g.calls.Load(), Failures: g.failures.Load(), Ignored: g.ignored.Load(), Blocks: g.blocks.Load(),
 		WouldBlocks: g.wouldBlocks.Load(), Rewrites: g.rewrites.Load(), WouldRewrites: g.wouldRewrites.Load(),
 		Discarded: g.discarded.Load(), Trips: g.trips.Load(), Abandoned: g.abandoned.Load(), Running: g.running.Load(),
+		Disagreements: g.disagreements.Load(),
 	}
 }
 

@@ -57,9 +57,10 @@ type guard struct {
 
 	changes stateChanges
 	blame   blame
+	cases   cases
 
-	calls, failures, ignored, blocks, wouldBlocks, rewrites, wouldRewrites, discarded, trips, abandoned, running atomic.Int64
-	left                                                                                                         atomic.Int64 // abandoned runs that are still going
+	calls, failures, ignored, blocks, wouldBlocks, rewrites, wouldRewrites, discarded, trips, abandoned, running, disagreements atomic.Int64
+	left                                                                                                                        atomic.Int64 // abandoned runs that are still going
 }
 
 func newGuard(chainName string, s *settings, log *zap.Logger) *guard {
@@ -346,6 +347,7 @@ func (b *blame) since(since uint64) (errs []error) {
 func (g *guard) adopt(s *settings) {
 	user := s.breaker
 	g.user.Store(&user)
+	g.cases.limit(s.cases)
 	g.flags.And(^counted)
 	if s.counted {
 		g.flags.Or(counted)

@@ -27,6 +27,8 @@ func (pl *plan[P]) runGuarded(ctx context.Context, k int, p P, rec *record[P]) (
 			end++
 		}
 		return p, end, pl.runConcurrent(ctx, pl.steps[k:end], p, rec.traced)
+	case len(pl.beside) > 0 && len(pl.beside[n]) > 0:
+		return pl.runBeside(ctx, k, p, rec)
 	case n.g.flags.Load()&off != 0:
 		return p, k + 1, nil
 	case n.mode == FireAndForget:
@@ -137,6 +139,7 @@ func (pl *plan[P]) settle(n *node[P], p P, res ran[P]) (P, error) {
 			return p, nil
 		case n.mode > Transform:
 			n.g.wouldRewrites.Add(1)
+			pl.keepCase(n, p, choice{rewrote: true}, nil)
 			return p, nil
 		}
 		var r P
@@ -146,19 +149,20 @@ func (pl *plan[P]) settle(n *node[P], p P, res ran[P]) (P, error) {
 		res.found = faulty
 	}
 	if v, ok := asViolation(res.err); ok && !res.own {
-		return p, pl.blocked(n, v, res.err)
+		return p, pl.blocked(n, p, v, res.err)
 	}
 	return p, pl.fail(n, res.err, res.found)
 }
 
 // blocked books a violation. Nil means that the call goes on.
-func (pl *plan[P]) blocked(n *node[P], v *Violation, err error) error {
+func (pl *plan[P]) blocked(n *node[P], p P, v *Violation, err error) error {
 	v = pl.stamp(n, v, err)
 	if n.blocks {
 		n.g.blocks.Add(1)
 		return v
 	}
 	n.g.wouldBlocks.Add(1)
+	pl.keepCase(n, p, choice{v: v}, nil)
 	n.g.warn("would block", zap.String("code", v.Code), zap.String("reason", v.Reason), zap.Stringer("severity", v.Severity), zap.Stringer("mode", n.mode))
 	return nil
 }

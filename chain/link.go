@@ -177,6 +177,9 @@ type settings struct {
 	timed         bool
 	counted       bool
 	notes         []string
+	candidateFor  string
+	cases         int
+	casePayloads  bool
 }
 
 // check finds everything that is wrong with one link on its own.
@@ -215,6 +218,10 @@ func (l *Link[P]) check() error {
 		return bad("a hard timeout is for hooks; use middleware.Timeout to bound what an Around wraps")
 	case s.outer && !around:
 		return bad("Outer is for Around links")
+	case s.candidateFor != "" && s.kind != KindBefore && s.kind != KindAfter:
+		return bad("CandidateFor is for Before and After hooks")
+	case s.candidateFor == s.name && s.name != "":
+		return bad("CandidateFor names the link itself")
 	case s.timed && !observer:
 		return bad("Timed is for observers")
 	case s.failure == Fail && !s.canStop():

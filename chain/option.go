@@ -17,7 +17,7 @@ type option func(*settings)
 func (f option) apply(s *settings) { f(s) }
 
 func newSettings(name string, k Kind, opts []Option) settings {
-	s := settings{name: name, kind: k, priority: DefaultPriority}
+	s := settings{name: name, kind: k, priority: DefaultPriority, cases: DefaultCases}
 	for _, o := range opts {
 		if o != nil {
 			o.apply(&s)
@@ -64,6 +64,21 @@ func TripAfter(n uint32) Option { return option(func(s *settings) { s.tripAfter 
 
 // Timed makes the chain measure Outcome.Duration: two clock reads a call.
 func Timed() Option { return option(func(s *settings) { s.timed = true }) }
+
+// CandidateFor makes a Before or After hook in Audit mode the candidate for the place of another hook of its kind: it is
+// asked about the very payload that the named link gets, also where that one then blocks, and Stats counts the calls about
+// which the two disagree. It has an effect while the candidate is in Audit mode and the named link is there in Sequential
+// mode; else the candidate is a link like any other.
+func CandidateFor(name string) Option {
+	return option(func(s *settings) { s.candidateFor = name })
+}
+
+// KeepCases sets how many of the last differing calls of a link in Audit mode are kept for Stats: those that it would have
+// blocked or rewritten, or, for a candidate, about which it disagrees. The default is DefaultCases; 0 keeps none. With
+// payloads the case has what the link was given too, else nothing of the contents is kept.
+func KeepCases(n int, payloads bool) Option {
+	return option(func(s *settings) { s.cases, s.casePayloads = max(n, 0), payloads })
+}
 
 // Note is shown beside the link by Explain.
 func Note(text string) Option { return option(func(s *settings) { s.notes = append(s.notes, text) }) }

@@ -18,7 +18,8 @@ type plan[P any] struct {
 	seen      []*snapshot[P] // one per scope, own first: the plan is stale when one of them is replaced
 	order     []*node[P]
 	notes     []string
-	inert     []string // overrides of links that are not there
+	beside    map[*node[P]][]*node[P] // candidates, by the link whose place they are for
+	inert     []string                // overrides of links that are not there
 	closed    bool
 	tracer    Tracer
 	shape     shape
@@ -178,12 +179,20 @@ func (c *Chain[P]) survey() *plan[P] {
 func (pl *plan[P]) compile(b *bound[P]) {
 	pl.b = b
 	var before, after []step[P]
-	for _, n := range lo.Reject(pl.order, func(n *node[P], _ int) bool { return n.mode == Disabled }) {
+	for _, n := range pl.order {
+		if e := pl.incumbent(n); e != nil {
+			if pl.beside == nil {
+				pl.beside = map[*node[P]][]*node[P]{}
+			}
+			pl.beside[e] = append(pl.beside[e], n)
+		}
+	}
+	for _, n := range lo.Reject(pl.order, func(n *node[P], _ int) bool { return n.mode == Disabled || pl.incumbent(n) != nil }) {
 		switch n.ring() {
 		case ringIn:
-			before = append(before, hookStep(n))
+			before = append(before, pl.hookStep(n))
 		case ringOut:
-			after = append(after, hookStep(n))
+			after = append(after, pl.hookStep(n))
 		case ringObserve:
 			pl.observers = append(pl.observers, n)
 			pl.timed = pl.timed || n.timed
@@ -204,9 +213,9 @@ func (pl *plan[P]) compile(b *bound[P]) {
 	b.forgetUnused(pl)
 }
 
-func hookStep[P any](n *node[P]) step[P] {
+func (pl *plan[P]) hookStep(n *node[P]) step[P] {
 	s := step[P]{fn: n.hook, flags: &n.g.flags, g: n.g, n: n}
-	if n.mode != Sequential || n.timeout > 0 {
+	if n.mode != Sequential || n.timeout > 0 || len(pl.beside[n]) > 0 {
 		s.flags = &alwaysSlow
 	}
 	return s

@@ -30,6 +30,9 @@ type Policy[P any] struct {
 	// threw away. Nil lets every rewrite stand. Neither argument is nil.
 	Rewrite func(pos Position, old, proposed P) (kept P, discarded []string)
 
+	// Equal says whether two rewrites of a payload come to the same, for the count of disagreements. Nil compares with ==.
+	Equal func(a, b P) bool
+
 	// NeverBlocks are the positions at which no link can stop the call: a block is recorded as a would-block, and Fail
 	// acts as Ignore.
 	NeverBlocks Position

@@ -64,13 +64,14 @@ func (pl *plan[P]) runShadow(ctx context.Context, n *node[P], h Handler[P], a *a
 	t.report(res.found)
 	switch {
 	case blocks:
-		_ = pl.blocked(n, v, res.err)
+		_ = pl.blocked(n, a.in, v, res.err)
 	case res.err != nil && !foreign:
 		_ = pl.fail(n, res.err, res.found)
 	case lost:
 		n.g.warn("shadow cannot judge this call: the link dropped its context")
 	case a.differs(&pl.c.id, res):
 		n.g.wouldRewrites.Add(1)
+		pl.keepCase(n, a.in, choice{rewrote: true}, nil)
 	}
 }
 

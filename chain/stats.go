@@ -17,6 +17,7 @@ type LinkStats struct {
 	Ignored       int64 `json:"ignored"`  // failures after which the call went on
 	Blocks        int64 `json:"blocks"`
 	WouldBlocks   int64 `json:"would_blocks"`   // blocks that the mode or the position turned into a record
+	Disagreements int64 `json:"disagreements"`  // of a candidate: calls about which the link that it is for decided otherwise
 	Rewrites      int64 `json:"rewrites"`       // other payloads; of a payload that cannot be compared, every one
 	WouldRewrites int64 `json:"would_rewrites"` // rewrites that the mode threw away; for a shadow, differing calls
 	Discarded     int64 `json:"discarded"`      // changes of single fields that the policy threw away
@@ -36,9 +37,11 @@ type DispatcherStats struct {
 
 // Stats is a snapshot of a chain's counts, links in the order of Explain.
 type Stats struct {
-	Chain      string          `json:"chain"`
-	Links      []LinkStats     `json:"links"`
-	Dispatcher DispatcherStats `json:"dispatcher"`
+	Chain string      `json:"chain"`
+	Links []LinkStats `json:"links"`
+	// Cases are the last differing calls of links in Audit mode by scope/link, oldest first; see KeepCases.
+	Cases      map[string][]Case `json:"cases,omitempty"`
+	Dispatcher DispatcherStats   `json:"dispatcher"`
 }
 
 // Link returns the counts of the named link, of the innermost scope that has one.

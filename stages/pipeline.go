@@ -92,6 +92,7 @@ func NewPipeline(cfg PipelineConfig) *Pipeline {
 func newChain[S any](name string, s spec[S], cfg PipelineConfig) *chain.Chain[*S] {
 	return chain.New(name, chain.Config[*S]{
 		Logger: cfg.Logger, Policy: s.policy(name), Dispatcher: cfg.Dispatcher, Tracer: cfg.Tracer, PassPanic: cfg.PassPanic,
+		Label: func(p *S) string { return s.meta(p).RequestID },
 	})
 }
 

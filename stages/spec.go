@@ -50,6 +50,9 @@ type rule[S any] struct {
 func (s spec[S]) policy(name string) chain.Policy[*S] {
 	rules := s.rules(name)
 	return chain.Policy[*S]{
+		Equal: func(a, b *S) bool {
+			return !slices.ContainsFunc(rules, func(r rule[S]) bool { return !r.same(a, b) })
+		},
 		NeverBlocks: neverBlocks(name),
 		Rewrite: func(pos chain.Position, old, proposed *S) (*S, []string) {
 			return s.rewrite(rules, pos, old, proposed)
