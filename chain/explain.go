@@ -137,14 +137,18 @@ func (p Plan) inert() string {
 // Mermaid is the plan as a flowchart: from the caller in to the handler and out again, observers at the end. Links in the
 // mode Disabled are left out.
 func (p Plan) Mermaid() string {
-	var b strings.Builder
-	b.WriteString("flowchart LR\n")
-	b.WriteString("  caller([caller])\n")
+	return "flowchart LR\n  " + strings.Join(p.MermaidNodes(""), "\n  ") + "\n"
+}
+
+// MermaidNodes are the lines of Mermaid's flowchart, with a prefix before the id of each node, for a picture of several.
+func (p Plan) MermaidNodes(prefix string) (lines []string) {
+	lines = append(lines, prefix+"caller([caller])")
 	by := lo.GroupBy(lo.Map(p.Links, func(l PlannedLink, i int) lo.Tuple2[int, PlannedLink] { return lo.T2(i, l) }),
 		func(t lo.Tuple2[int, PlannedLink]) string { return t.B.Ring })
-	last := "caller"
+	last := prefix + "caller"
 	step := func(id, shape string) {
-		fmt.Fprintf(&b, "  %s%s\n  %s --> %s\n", id, shape, last, id)
+		id = prefix + id
+		lines = append(lines, id+shape, last+" --> "+id)
 		last = id
 	}
 	ring := func(name string) {
@@ -162,7 +166,7 @@ func (p Plan) Mermaid() string {
 	ring("out")
 	step("result", "([result])")
 	ring("observe")
-	return b.String()
+	return lines
 }
 
 func mermaidLabel(l PlannedLink) string {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
-	"github.com/samber/lo"
 	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
@@ -235,59 +232,6 @@ func (p *Pipeline) Explain() Plans {
 		out = append(out, c.Explain())
 	}
 	out.forgetMisses()
-	return out
-}
-
-// forgetMisses takes out the overrides of all chains that have found their link in one of them.
-func (p Plans) forgetMisses() {
-	misses, hits := map[string]int{}, map[string]int{}
-	for _, plan := range p {
-		for _, name := range plan.Inert {
-			misses[name]++
-		}
-	}
-	for _, plan := range p {
-		if len(misses) > 0 && slices.ContainsFunc(plan.Links, func(l chain.PlannedLink) bool { return misses[l.Name] > 0 }) {
-			for _, name := range lo.Uniq(lo.Map(plan.Links, func(l chain.PlannedLink, _ int) string { return l.Name })) {
-				hits[name]++
-			}
-		}
-	}
-	for i := range p {
-		p[i].Inert = lo.Reject(p[i].Inert, func(name string, _ int) bool { return hits[name] > 0 && hits[name]+misses[name] == len(p) })
-	}
-}
-
-// Plans are what a Pipeline runs: for people as text, for programs as JSON.
-type Plans []chain.Plan
-
-// String is the plans of the chains that have links, one after the other.
-func (p Plans) String() string {
-	var b strings.Builder
-	var inert []string
-	for _, plan := range p {
-		inert = append(inert, plan.Inert...)
-		if plan.Inert = nil; len(plan.Links) > 0 {
-			b.WriteString(plan.String())
-		}
-	}
-	if b.Len() == 0 {
-		b.WriteString("no links\n")
-	}
-	for _, name := range lo.Uniq(inert) {
-		fmt.Fprintf(&b, "note: override of %q, which is not there: no effect\n", name)
-	}
-	return b.String()
-}
-
-// Mermaid gives one flowchart for each chain that has links, by the chain's name.
-func (p Plans) Mermaid() map[string]string {
-	out := map[string]string{}
-	for _, plan := range p {
-		if len(plan.Links) > 0 {
-			out[plan.Chain] = plan.Mermaid()
-		}
-	}
 	return out
 }
 
