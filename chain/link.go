@@ -99,6 +99,12 @@ func (l Link[P]) Limit(f func(pos Position, old, proposed P) (kept P, discarded 
 	return l
 }
 
+// Named is the same link with another name.
+func (l Link[P]) Named(name string) Link[P] {
+	l.name = name
+	return l
+}
+
 // Name is the link's name.
 func (l Link[P]) Name() string { return l.name }
 

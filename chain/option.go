@@ -42,6 +42,15 @@ func OnFailure(f Failure) Option { return option(func(s *settings) { s.failure =
 // when it is not back by then it is abandoned and its late result dropped. Zero means none.
 func Timeout(d time.Duration) Option { return option(func(s *settings) { s.timeout = d }) }
 
+// DefaultTimeout is Timeout for a hook or an observer that has none; an Around is left alone.
+func DefaultTimeout(d time.Duration) Option {
+	return option(func(s *settings) {
+		if s.kind != KindAround && s.timeout == 0 {
+			s.timeout = d
+		}
+	})
+}
+
 // RunsBefore puts the link before the named ones. It decides between links of one ring, phase and priority; a name that
 // is not there has no effect.
 func RunsBefore(names ...string) Option {

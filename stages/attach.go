@@ -17,6 +17,7 @@ type anyLink interface {
 	// settled is the link when its chain and its payload are known to fit.
 	settled() (anyLink, error)
 	with(opts []chain.Option) anyLink
+	named(name string) anyLink
 	onlyWhen(cond func(context.Context, Subject) bool) anyLink
 	limited(hook string, fields []string) (anyLink, error)
 	// use registers links, all of this one's type, in the chain of p.
@@ -163,6 +164,11 @@ func (l linkOf[P]) with(opts []chain.Option) anyLink {
 	if len(opts) > 0 {
 		l.Link = l.With(opts...)
 	}
+	return l
+}
+
+func (l linkOf[P]) named(name string) anyLink {
+	l.Link = l.Named(name)
 	return l
 }
 

@@ -66,9 +66,9 @@ func hookObserve[I, S any](chainName string, f func(I) func(context.Context, cha
 	return newMethod("observe_"+chainName, chainName, func(x I, name string) chain.Link[*S] { return chain.Observe(name, f(x)) })
 }
 
-// inspect finds the hooks of a plugin, and everything that is wrong with it.
-func inspect(x any) (*candidate, []placed, error) {
-	c, err := newCandidate(x)
+// inspect finds the hooks of a plugin, which may be given another name, and everything that is wrong with it.
+func inspect(x any, rename string) (*candidate, []placed, error) {
+	c, err := newCandidate(x, rename)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,7 +100,7 @@ func inspect(x any) (*candidate, []placed, error) {
 	return c, links, nil
 }
 
-func newCandidate(x any) (*candidate, error) {
+func newCandidate(x any, rename string) (*candidate, error) {
 	c := &candidate{plugin: x, key: x, links: map[string]anyLink{}}
 	t := reflect.TypeOf(x)
 	if t.Kind() != reflect.Pointer { // it has no identity: an instance of its own in every registration
@@ -112,6 +112,9 @@ func newCandidate(x any) (*candidate, error) {
 	c.name = t.Name()
 	if n, ok := x.(interface{ Name() string }); ok {
 		c.name = n.Name()
+	}
+	if rename != "" {
+		c.name = rename
 	}
 	if c.name == "" {
 		return nil, fmt.Errorf("the plugin %T needs a name: a method Name() string", x)

@@ -31,6 +31,7 @@ type listing struct {
 	writable map[string][]string       // by hook
 	when     func(context.Context, Subject) bool
 	over     string // the link that is overridden
+	rename   string
 	err      error
 }
 
@@ -90,6 +91,16 @@ func (e Entry) When(cond func(ctx context.Context, s Subject) bool) Entry {
 		}
 		if cond != nil {
 			n.when = cond
+		}
+	})
+}
+
+// Named gives the plugin or the link of the entry another name. Links of a group or of At get it before their own: a
+// name, a dot and theirs.
+func (e Entry) Named(name string) Entry {
+	return e.change(func(n *listing) {
+		if n.rename = name; name == "" {
+			n.err = errors.New("a name that is empty")
 		}
 	})
 }
@@ -198,18 +209,29 @@ func resolve(plugins []any) (*resolution, error) {
 
 func (r *resolution) fail(format string, a ...any) { r.errs = append(r.errs, fmt.Errorf(format, a...)) }
 
+func (p *placed) rename(name string) {
+	p.link = p.link.named(name)
+	p.Link = name
+}
+
 // add resolves one argument or member.
-func (r *resolution) add(x any, groups []string) {
+func (r *resolution) add(x any, groups []string) { r.addNamed(x, groups, "") }
+
+// addNamed is add with another name, unless that is "".
+func (r *resolution) addNamed(x any, groups []string, name string) {
 	if isNil(x) {
 		r.fail("%snil plugin", path(groups))
 		return
 	}
 	if e, ok := x.(Entry); ok {
+		if name != "" && e.e != nil {
+			e = e.Named(name)
+		}
 		r.addEntry(e.e, groups)
 		return
 	}
 	if l, ok := x.(anyLink); ok { // from At
-		r.addLink(l, groups)
+		r.addLink(l, groups, name)
 		return
 	}
 	l, ok, err := asLink(x)
@@ -217,13 +239,16 @@ func (r *resolution) add(x any, groups []string) {
 	case err != nil:
 		r.fail("%s%w", path(groups), err)
 	case ok:
-		r.addLink(l, groups)
+		r.addLink(l, groups, name)
 	default:
-		r.addPlugin(x, groups)
+		r.addPlugin(x, groups, name)
 	}
 }
 
-func (r *resolution) addLink(l anyLink, groups []string) {
+func (r *resolution) addLink(l anyLink, groups []string, name string) {
+	if name != "" {
+		l = l.named(name)
+	}
 	l, err := l.settled()
 	if err != nil {
 		r.fail("%s%w", path(groups), err)
@@ -234,8 +259,8 @@ func (r *resolution) addLink(l anyLink, groups []string) {
 	}})
 }
 
-func (r *resolution) addPlugin(x any, groups []string) {
-	c, links, err := inspect(x)
+func (r *resolution) addPlugin(x any, groups []string, name string) {
+	c, links, err := inspect(x, name)
 	if err != nil {
 		r.fail("%s%w", path(groups), err)
 		return
@@ -266,7 +291,7 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 	}
 	errs := len(r.errs)
 	if e.members == nil {
-		r.add(e.item, groups)
+		r.addNamed(e.item, groups, e.rename)
 	}
 	for _, m := range e.members {
 		r.add(m, groups)
@@ -276,6 +301,9 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 	}
 	own := r.links[from:]
 	for i := range own {
+		if e.rename != "" && e.members != nil {
+			own[i].rename(e.rename + "." + own[i].Link)
+		}
 		if e.when != nil && own[i].link.Kind() != chain.KindOverride {
 			own[i].link = own[i].link.onlyWhen(e.when)
 		}

@@ -52,6 +52,21 @@ func (p Plans) forgetMisses() {
 	}
 }
 
+// Preview is what a Pipeline without parents would run with these plugins, or why Register would not take them. No Init is
+// called, and nothing is registered.
+func Preview(plugins ...any) (Plans, error) {
+	res, err := resolve(plugins)
+	if err != nil {
+		return nil, err
+	}
+	p := NewPipeline(PipelineConfig{})
+	r := &Registration{p: p, used: map[string]used{}}
+	if err := r.apply(res.links); err != nil {
+		return nil, fmt.Errorf("stages: %w", err)
+	}
+	return p.Explain(), nil
+}
+
 // Mermaid is one picture of all chains that have links, in the order of HookPoints: a subgraph for each of them. The
 // stages do not follow one another as the subgraphs do: a session runs some of them within others.
 func (p Plans) Mermaid() string {
