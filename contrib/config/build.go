@@ -1,0 +1,327 @@
+package config
+
+import (
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/samber/lo"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// built is what a file amounts to.
+type built struct {
+	entries    []any // for stages.Pipeline.Register
+	plugins    map[string]made
+	dispatcher *chain.DispatcherConfig
+	names      map[string]ast.Node // where plugins, hooks and links are named
+}
+
+// made is a plugin with what it was made of.
+type made struct {
+	kind     string
+	settings any
+	plugin   any
+}
+
+// builder makes entries of a file.
+type builder struct {
+	*problems
+	kinds    *Kinds
+	had      map[string]made // of the file before
+	out      built
+	defaults []chain.Option
+}
+
+// build reads a file. What is wrong with it is in p.
+func build(p *problems, data []byte, kinds *Kinds, had map[string]made) built {
+	b := &builder{problems: p, kinds: kinds, had: had, out: built{plugins: map[string]made{}, names: map[string]ast.Node{}}}
+	root := parse(p, data)
+	if len(p.list) > 0 || root == nil {
+		return b.out
+	}
+	v, ok := p.read(root, &fileShape, "the file")
+	if !ok {
+		return b.out
+	}
+	f := v.fields()
+	b.settings(f.fields("settings"))
+	for _, x := range f.list("plugins") {
+		b.add(b.plugin(x))
+	}
+	for _, x := range f.list("groups") {
+		b.add(b.group(x))
+	}
+	for _, x := range f.list("overrides") {
+		b.override(x)
+	}
+	if len(b.out.plugins) > MaxPlugins {
+		p.add(root, "", "%d plugins, at most %d are taken", len(b.out.plugins), MaxPlugins)
+	}
+	return b.out
+}
+
+func (b *builder) add(e stages.Entry, ok bool) {
+	if ok {
+		b.out.entries = append(b.out.entries, e)
+	}
+}
+
+func (b *builder) settings(f fields) {
+	b.defaults = b.options(f.fields("defaults"))
+	if v, ok := f.get("timeout"); ok {
+		b.defaults = append(b.defaults, chain.DefaultTimeout(v.v.(time.Duration)))
+	}
+	v, ok := f.get("dispatcher")
+	if !ok {
+		return
+	}
+	d := v.fields()
+	cfg := chain.DispatcherConfig{Workers: b.above(d, "workers", 0), Queue: b.above(d, "queue", 0)}
+	if text := d.text("overflow"); text != "" {
+		cfg.Overflow = map[string]chain.Overflow{
+			"block": chain.BlockWhenFull, "drop_newest": chain.DropNewest, "run_inline": chain.RunInline,
+		}[text]
+	}
+	b.out.dispatcher = &cfg
+}
+
+// above is a number that must be above least, or 0 where there is none.
+func (b *builder) above(f fields, name string, least int) int {
+	v, ok := f.get(name)
+	if !ok {
+		return 0
+	}
+	n := v.v.(int)
+	if n <= least {
+		b.problems.add(v.node, "", "%s must be above %d", name, least)
+	}
+	return n
+}
+
+// older are the names that modes had elsewhere.
+var older = map[string]struct {
+	mode chain.Mode
+	opts []chain.Option
+	note string
+}{
+	"enforce":              {chain.Sequential, nil, `mode "enforce" is sequential`},
+	"permissive":           {chain.Transform, nil, `mode "permissive" is transform`},
+	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" is sequential, on_error ignore`},
+}
+
+// options are those that a plugin, a hook, a group, an override and the defaults have in common.
+func (b *builder) options(f fields) (opts []chain.Option) {
+	if name := f.text("mode"); name != "" {
+		o, isOld := older[name]
+		if isOld {
+			opts = append(opts, chain.Note(o.note))
+		} else if err := o.mode.UnmarshalText([]byte(name)); err != nil {
+			b.problems.add(f.by["mode"].node, "", "mode: %v", err)
+		}
+		opts = append(append(opts, chain.InMode(o.mode)), o.opts...)
+	}
+	if v, ok := f.get("priority"); ok {
+		opts = append(opts, chain.Priority(v.v.(int)))
+	}
+	if name := f.text("on_error"); name != "" {
+		var on chain.Failure
+		if err := on.UnmarshalText([]byte(name)); err != nil {
+			b.problems.add(f.by["on_error"].node, "", "on_error: %v", err)
+		}
+		opts = append(opts, chain.OnFailure(on))
+	}
+	if v, ok := f.get("timeout"); ok {
+		opts = append(opts, chain.Timeout(v.v.(time.Duration)))
+	}
+	if v, ok := f.get("breaker"); ok {
+		opts = append(opts, b.breaker(v.fields())...)
+	}
+	if names := f.texts("runs_before"); len(names) > 0 {
+		opts = append(opts, chain.RunsBefore(names...))
+	}
+	if names := f.texts("runs_after"); len(names) > 0 {
+		opts = append(opts, chain.RunsAfter(names...))
+	}
+	return opts
+}
+
+func (b *builder) breaker(f fields) []chain.Option {
+	st := gobreaker.Settings{MaxRequests: uint32(b.above(f, "max_requests", 0))}
+	st.Timeout, _ = f.by["timeout"].v.(time.Duration)
+	st.Interval, _ = f.by["interval"].v.(time.Duration)
+	return []chain.Option{chain.Breaker(st), chain.TripAfter(uint32(b.above(f, "trip_after", 0)))}
+}
+
+// name takes a name that only one plugin or group may have.
+func (b *builder) name(f fields) (name string, ok bool) {
+	name = f.text("name")
+	if first := b.out.names[name]; first != nil {
+		line, _ := place(first)
+		b.problems.add(f.by["name"].node, "", "the name %q is taken in line %d", clip(name), line)
+		return name, false
+	}
+	b.out.names[name] = f.by["name"].node
+	return name, true
+}
+
+func (b *builder) plugin(v value) (e stages.Entry, ok bool) {
+	f := v.fields()
+	if key, there := f.keys["isolation"]; there {
+		b.problems.add(key, "take it out", "isolation is reserved for plugins that run out of process, which are not there yet")
+		return e, false
+	}
+	name, ok := b.name(f)
+	if !ok {
+		return e, false
+	}
+	plugin, ok := b.made(name, f)
+	if !ok {
+		return e, false
+	}
+	e = stages.With(plugin, b.defaults...).Named(name).With(b.options(f)...)
+	hooks := f.fields("hooks")
+	for _, hook := range hooks.names {
+		b.out.names[hook] = hooks.keys[hook]
+		h := hooks.fields(hook)
+		e = e.Hook(hook, b.options(h)...)
+		if _, narrowed := h.get("writable"); narrowed {
+			for _, w := range h.list("writable") {
+				b.out.names[w.text()] = w.node
+			}
+			e = e.Writable(hook, h.texts("writable")...)
+		}
+	}
+	if list, there := f.get("conditions"); there {
+		if len(list.list()) == 0 {
+			b.problems.add(list.node, "take it out for all calls", "no condition would ever hold")
+			return e, false
+		}
+		e = e.When(anyOf(lo.Map(list.list(), func(c value, _ int) condition { return conditionOf(c.fields()) })))
+	}
+	return e, true
+}
+
+// made makes a plugin, or takes the one of the file before.
+func (b *builder) made(name string, f fields) (any, bool) {
+	kind, node := f.text("kind"), f.by["kind"].node
+	k, ok := b.kinds.find(kind)
+	if !ok {
+		b.problems.add(node, nearest(kind, b.kinds.Names()), "unknown kind %q", clip(kind))
+		return nil, false
+	}
+	at := node
+	var config ast.Node
+	if c, there := f.get("config"); there {
+		config, at = c.node, c.node
+	}
+	settings, err := contained(func() (any, error) { return k.decode(config) })
+	if err != nil {
+		b.decoding(at, name, err)
+		return nil, false
+	}
+	if old, there := b.had[name]; there && old.kind == kind && reflect.DeepEqual(old.settings, settings) {
+		b.out.plugins[name] = old
+		return old.plugin, true
+	}
+	plugin, err := contained(func() (any, error) { return k.build(settings) })
+	if err == nil && plugin == nil {
+		err = errNoPlugin
+	}
+	if err != nil {
+		b.problems.add(at, "", "plugin %q: %v", clip(name), err).Err = err
+		return nil, false
+	}
+	b.out.plugins[name] = made{kind, settings, plugin}
+	return plugin, true
+}
+
+// decoding notes an error of a plugin's own settings. The decoder's text may quote a value only where that is a number.
+func (b *builder) decoding(at ast.Node, name string, err error) {
+	before := len(b.list)
+	b.syntax(err)
+	e := b.list[before]
+	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
+		e.Line, e.Column = place(at)
+		e.Snippet = b.snippet(e.Line)
+	}
+	if e.Err != nil {
+		e.Message = e.Err.Error()
+	}
+	e.Message = "config of plugin \"" + clip(name) + "\": " + e.Message
+}
+
+func (b *builder) group(v value) (e stages.Entry, ok bool) {
+	f := v.fields()
+	name, ok := b.name(f)
+	if !ok {
+		return e, false
+	}
+	var members []any
+	for _, x := range f.list("plugins") {
+		m, fits := b.plugin(x)
+		members, ok = append(members, m), ok && fits
+	}
+	for _, x := range f.list("groups") {
+		m, fits := b.group(x)
+		members, ok = append(members, m), ok && fits
+	}
+	if len(members) == 0 {
+		b.problems.add(v.node, "", "group %q has no plugins", clip(name))
+		return e, false
+	}
+	return stages.Group(name, members...).With(b.options(f)...), ok
+}
+
+func (b *builder) override(v value) {
+	f := v.fields()
+	opts := b.options(f)
+	if off, ok := f.get("off"); ok {
+		if f.text("mode") != "" {
+			b.problems.add(f.keys["off"], "", "off and mode contradict each other")
+			return
+		}
+		if off.v.(bool) {
+			opts = append(opts, chain.InMode(chain.Disabled))
+		} else if len(opts) == 0 {
+			return
+		}
+	}
+	if len(opts) == 0 {
+		b.problems.add(v.node, "give it a mode, a priority, on_error, a timeout or off", "the override changes nothing")
+		return
+	}
+	b.out.names[f.text("link")] = f.by["link"].node
+	b.out.entries = append(b.out.entries, stages.Override(f.text("link"), opts...))
+}
+
+// placed gives an error of the registration the place in the file that it is about, as far as it names one.
+func (b built) placed(p *problems, err error) error {
+	best := ""
+	for _, name := range slices.Sorted(maps.Keys(b.names)) {
+		text := err.Error()
+		_, link, _ := strings.Cut(name, "/")
+		if mentions(text, name) || link != "" && mentions(text, link) {
+			if len(name) > len(best) {
+				best = name
+			}
+		}
+	}
+	cause := err
+	if u := errors.Unwrap(err); u != nil && strings.HasPrefix(err.Error(), "stages: ") {
+		cause = u
+	}
+	p.add(b.names[best], "", "%v", cause).Err = err
+	return p.err()
+}
+
+func mentions(text, name string) bool {
+	return strings.Contains(text, `"`+name+`"`) || strings.Contains(text, `"`+name+`.`) || strings.Contains(text, "group "+name)
+}

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// Options are what Open needs besides the file.
+type Options struct {
+	// Pipeline gets the plugins; nil is stages.Default.
+	Pipeline *stages.Pipeline
+	// Kinds are those that the file may name. Nil has none, so that the file can only override links.
+	Kinds *Kinds
+	// Logger hears of every reload: what changed, or why the file was not taken. Nil logs nothing.
+	Logger *zap.Logger
+}
+
+func (o Options) filled() Options {
+	if o.Pipeline == nil {
+		o.Pipeline = stages.Default
+	}
+	if o.Kinds == nil {
+		o.Kinds = NewKinds()
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return o
+}
+
+// Config is a file whose plugins are registered. Safe for concurrent use.
+type Config struct {
+	path string
+	opts Options
+
+	mu         sync.Mutex
+	reg        *stages.Registration // nil once closed
+	plugins    map[string]made
+	hash       [sha256.Size]byte // of the file that was last tried
+	dispatcher chain.DispatcherConfig
+}
+
+// ErrClosed is returned by a Config that was closed.
+var ErrClosed = errors.New("config: closed")
+
+// Open reads a file and registers its plugins: all or none. What is wrong with the file is an *Error, or several joined.
+func Open(ctx context.Context, path string, opts Options) (*Config, error) {
+	c := &Config{path: path, opts: opts.filled()}
+	c.dispatcher = c.opts.Pipeline.Dispatcher().Config()
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	p, b, err := c.build(data)
+	if err != nil {
+		return nil, err
+	}
+	if c.reg, err = c.opts.Pipeline.Register(ctx, b.entries...); err != nil {
+		return nil, b.placed(p, err)
+	}
+	c.taken(data, b)
+	return c, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return bytes.TrimPrefix(data, []byte("\ufeff")), nil
+}
+
+func (c *Config) build(data []byte) (*problems, built, error) {
+	p := newProblems(c.path, data)
+	b := build(p, data, c.opts.Kinds, c.plugins)
+	return p, b, p.err()
+}
+
+func (c *Config) taken(data []byte, b built) {
+	c.plugins, c.hash = b.plugins, sha256.Sum256(data)
+	d := c.dispatcher
+	if b.dispatcher != nil {
+		d = *b.dispatcher
+	}
+	c.opts.Pipeline.Dispatcher().Configure(d)
+}
+
+// Reload reads the file again and puts its plugins in the place of the ones that are there, in one step for each stage:
+// calls in flight end on the plan that they began with. Where it fails everything stays as it was. An instance whose kind
+// and settings did not change stays, and so do the breakers and counts of links that did not. An error that is
+// stages.ErrClose comes from a plugin that went; the others are there then.
+func (c *Config) Reload(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reload(ctx)
+}
+
+func (c *Config) reload(ctx context.Context) error {
+	if c.reg == nil {
+		return ErrClosed
+	}
+	data, err := read(c.path)
+	if err == nil {
+		c.hash = sha256.Sum256(data)
+		err = c.swap(ctx, data)
+	}
+	if err != nil && !errors.Is(err, stages.ErrClose) {
+		c.opts.Logger.Error("config: the file was not taken, what ran before goes on", zap.String("file", c.path), zap.Error(err))
+	}
+	return err
+}
+
+func (c *Config) swap(ctx context.Context, data []byte) error {
+	p, b, err := c.build(data)
+	if err != nil {
+		return err
+	}
+	before := c.opts.Pipeline.Explain()
+	closing := c.reg.Replace(ctx, b.entries...)
+	if closing != nil && !errors.Is(closing, stages.ErrClose) {
+		return b.placed(p, closing)
+	}
+	c.taken(data, b)
+	diff := before.Diff(c.opts.Pipeline.Explain())
+	c.opts.Logger.Info("config: reloaded", zap.String("file", c.path), zap.Int("changes", len(diff)), zap.Stringer("diff", diff))
+	if closing != nil {
+		c.opts.Logger.Warn("config: plugins that went were not closed well", zap.Error(closing))
+	}
+	return closing
+}
+
+// Links are the links that the file has registered.
+func (c *Config) Links() []stages.RegisteredLink {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reg.Links()
+}
+
+// Close takes away what the file registered and closes the plugins that are used nowhere else. A Watch ends by its ctx.
+func (c *Config) Close(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	reg := c.reg
+	c.reg, c.plugins = nil, nil
+	if reg == nil {
+		return nil
+	}
+	c.opts.Pipeline.Dispatcher().Configure(c.dispatcher)
+	return reg.Remove(ctx)
+}
+
+// Preview reads a file and says what a Pipeline would run with it alone, or what is wrong with it. Plugins are made, but
+// neither initialised nor registered. Two previews have a Diff.
+func Preview(path string, kinds *Kinds) (stages.Plans, error) {
+	data, err := read(path)
+	if err != nil {
+		return nil, err
+	}
+	return PreviewBytes(path, data, kinds)
+}
+
+// PreviewBytes is Preview of what would be in a file, whose name is for errors only.
+func PreviewBytes(name string, data []byte, kinds *Kinds) (stages.Plans, error) {
+	c := &Config{path: name, opts: Options{Kinds: kinds}.filled()}
+	p, b, err := c.build(data)
+	if err != nil {
+		return nil, err
+	}
+	plans, err := stages.Preview(b.entries...)
+	if err != nil {
+		return nil, b.placed(p, err)
+	}
+	return plans, nil
+}

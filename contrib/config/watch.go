@@ -1,0 +1,118 @@
+package config
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/zap"
+)
+
+// settle is how long a file must be left alone before it is read: editors write in several steps.
+const settle = 50 * time.Millisecond
+
+// maxLinks is how many symbolic links are followed from the file.
+const maxLinks = 32
+
+// Watch reloads the file whenever its contents change, until ctx ends, whose error it returns. A file that is not taken is
+// logged, and what ran before goes on. What it watches are the directories of the file and of the symbolic links that lead
+// to it, so that it sees an editor replace the file and a Kubernetes volume swap the directory behind it, also while the
+// file is missing for a while.
+func (c *Config) Watch(ctx context.Context) error {
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("config: watch: %w", err)
+	}
+	defer w.Close()
+	if err := follow(w, c.path); err != nil {
+		return fmt.Errorf("config: watch: %w", err)
+	}
+	timer := time.NewTimer(settle) // the file may have changed since Open
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case _, ok := <-w.Events:
+			if !ok {
+				return errors.New("config: watch: the watcher ended")
+			}
+			timer.Reset(settle)
+		case err, ok := <-w.Errors:
+			if !ok {
+				return errors.New("config: watch: the watcher ended")
+			}
+			c.opts.Logger.Warn("config: watch", zap.Error(err))
+			timer.Reset(settle) // events may have been lost
+		case <-timer.C:
+			if err := follow(w, c.path); err != nil {
+				c.opts.Logger.Warn("config: watch", zap.Error(err))
+			}
+			if err := c.reloadIfChanged(ctx); errors.Is(err, ErrClosed) {
+				return err
+			}
+		}
+	}
+}
+
+// reloadIfChanged reloads a file that is not the one that was last tried.
+func (c *Config) reloadIfChanged(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reg == nil {
+		return ErrClosed
+	}
+	data, err := read(c.path)
+	if errors.Is(err, os.ErrNotExist) { // between two steps of an editor; it comes back with an event
+		return nil
+	}
+	if err == nil && sha256.Sum256(data) == c.hash {
+		return nil
+	}
+	return c.reload(ctx)
+}
+
+// follow watches the directories on the way to the file. Those that are watched already stay so.
+func follow(w *fsnotify.Watcher, path string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	for range maxLinks {
+		if err := w.Add(filepath.Dir(path)); err != nil {
+			return err
+		}
+		link, next := hop(path)
+		if link == "" {
+			return nil
+		}
+		if err := w.Add(filepath.Dir(link)); err != nil {
+			return err
+		}
+		path = next
+	}
+	return fmt.Errorf("%s: too many symbolic links", path)
+}
+
+// hop replaces the first symbolic link in a path. link is "" when there is none.
+func hop(path string) (link, next string) {
+	for at := 1; at <= len(path); at++ {
+		if at < len(path) && !os.IsPathSeparator(path[at]) {
+			continue
+		}
+		target, err := os.Readlink(path[:at])
+		if err != nil {
+			continue
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path[:at]), target)
+		}
+		return path[:at], filepath.Join(target, path[at:])
+	}
+	return "", path
+}
