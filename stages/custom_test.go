@@ -229,3 +229,15 @@ func TestCustomMistakes(t *testing.T) {
 		}
 	}
 }
+
+var (
+	errBroken = errors.New("broken")
+	question  = NewGeneration(Meta{}, GenerationFields{Messages: ListOf(Message{Text: "question"})})
+)
+
+// wrapping is a plugin with one method, which is a function of the test.
+type wrapping struct{ f chain.Middleware[*Generation] }
+
+func (x *wrapping) WrapGeneration(next chain.Handler[*Generation]) chain.Handler[*Generation] {
+	return x.f(next)
+}

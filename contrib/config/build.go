@@ -144,6 +144,11 @@ func (b *builder) options(f fields) (opts []chain.Option) {
 	if v, ok := f.get("breaker"); ok {
 		opts = append(opts, b.breaker(v.fields())...)
 	}
+	for name, o := range map[string]func() chain.Option{"outer": chain.Outer, "counted": chain.Counted, "timed": chain.Timed} {
+		if on, _ := f.by[name].v.(bool); on {
+			opts = append(opts, o())
+		}
+	}
 	if names := f.texts("runs_before"); len(names) > 0 {
 		opts = append(opts, chain.RunsBefore(names...))
 	}

@@ -31,7 +31,7 @@ plugins:
     timeout: 300ms
     breaker: {trip_after: 3, timeout: 5s, max_requests: 2, interval: 1m}
     hooks:
-      generation_pre_call: {runs_before: [nobody_else]}
+      generation_pre_call: {runs_before: [nobody_else], counted: true, outer: false, timed: false}
       generation_post_call:
         mode: transform
         priority: 20

@@ -93,6 +93,9 @@ var optionFields = []field{
 var linkFields = append(slices.Clone(optionFields),
 	field{name: "runs_before", doc: "links of the same priority that it comes before", shape: shape{form: list, item: &shape{form: text}}},
 	field{name: "runs_after", doc: "links of the same priority that it comes after", shape: shape{form: list, item: &shape{form: text}}},
+	field{name: "outer", doc: "true puts a wrap hook outside of all hooks, which it can then skip", shape: shape{form: boolean}},
+	field{name: "counted", doc: "true counts its calls exactly", shape: shape{form: boolean}},
+	field{name: "timed", doc: "true lets an observe hook see how long calls take", shape: shape{form: boolean}},
 )
 
 var hookShape = shape{form: object, name: "hook", fields: append(slices.Clone(linkFields),
