@@ -34,7 +34,7 @@ func (l Link[P]) With(opts ...Option) Link[P] {
 		l.options = append(slices.Clip(l.options), opts...)
 		return l
 	}
-	l.settings = l.settings.with(opts)
+	l.settings = l.with(opts)
 	return l
 }
 

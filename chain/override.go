@@ -52,7 +52,7 @@ func (c *Chain[P]) overridden(nodes, over []*node[P], fresh func(*node[P]) bool)
 // override is a link with other settings and the same guard.
 func (c *Chain[P]) override(n *node[P], opts []Option) (*node[P], error) {
 	m := *n
-	m.settings = n.settings.with(opts)
+	m.settings = n.with(opts)
 	was, is := &n.settings, &m.settings
 	if is.outer != was.outer || is.timed != was.timed || is.counted != was.counted || is.tripAfter != was.tripAfter ||
 		!sameBreaker(was, is) {

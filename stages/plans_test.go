@@ -30,7 +30,7 @@ func TestPlansDiff(t *testing.T) {
 	if got := a.Diff(b).String(); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
-	if got := (Plans)(nil).Diff(a).String(); got == "no differences\n" {
+	if got := Plans(nil).Diff(a).String(); got == "no differences\n" {
 		t.Error(got)
 	}
 }

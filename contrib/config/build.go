@@ -241,7 +241,7 @@ func (b *builder) made(name string, f fields) (any, bool) {
 		err = errNoPlugin
 	}
 	if err != nil {
-		b.problems.add(at, "", "plugin %q: %v", clip(name), err).Err = err
+		b.because(at, err, "plugin %q: %v", clip(name), err)
 		return nil, false
 	}
 	b.out.plugins[name] = made{kind, settings, plugin}
@@ -250,9 +250,8 @@ func (b *builder) made(name string, f fields) (any, bool) {
 
 // decoding notes an error of a plugin's own settings. The decoder's text may quote a value only where that is a number.
 func (b *builder) decoding(at ast.Node, name string, err error) {
-	before := len(b.list)
 	b.syntax(err)
-	e := b.list[before]
+	e := b.last()
 	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
 		e.Line, e.Column = place(at)
 		e.Snippet = b.snippet(e.Line)
@@ -323,7 +322,7 @@ func (b built) placed(p *problems, err error) error {
 	if u := errors.Unwrap(err); u != nil && strings.HasPrefix(err.Error(), "stages: ") {
 		cause = u
 	}
-	p.add(b.names[best], "", "%v", cause).Err = err
+	p.because(b.names[best], err, "%v", cause)
 	return p.err()
 }
 

@@ -62,17 +62,24 @@ func newProblems(file string, data []byte) *problems {
 	return &problems{file: file, lines: strings.Split(string(data), "\n"), secret: map[int]bool{}}
 }
 
-// add notes a problem at a node and returns it.
-func (p *problems) add(n ast.Node, hint, format string, a ...any) *Error {
+// add notes a problem at a node.
+func (p *problems) add(n ast.Node, hint, format string, a ...any) {
 	line, column := place(n)
-	return p.at(line, column, hint, fmt.Sprintf(format, a...))
+	p.at(line, column, hint, fmt.Sprintf(format, a...))
 }
 
-func (p *problems) at(line, column int, hint, message string) *Error {
+// because notes a problem that has a cause.
+func (p *problems) because(n ast.Node, cause error, format string, a ...any) {
+	p.add(n, "", format, a...)
+	p.last().Err = cause
+}
+
+func (p *problems) last() *Error { return p.list[len(p.list)-1] }
+
+func (p *problems) at(line, column int, hint, message string) {
 	e := &Error{File: p.file, Line: max(line, 1), Column: max(column, 1), Message: message, Hint: hint}
 	e.Snippet = p.snippet(e.Line)
 	p.list = append(p.list, e)
-	return e
 }
 
 func (p *problems) snippet(line int) string {

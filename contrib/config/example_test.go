@@ -28,7 +28,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "maillon.yaml")
 	write := func(text string) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -43,7 +43,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer c.Close(ctx)
+	defer func() { _ = c.Close(ctx) }()
 	call := p.Generation.Then(stages.Unchanged[*stages.Generation])
 	big := stages.NewGeneration(stages.Meta{}, stages.GenerationFields{Backend: stages.Backend{Model: "big"}})
 	_, err = call(ctx, big)

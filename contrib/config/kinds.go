@@ -33,17 +33,17 @@ type kind struct {
 // NewKinds makes an empty set.
 func NewKinds() *Kinds { return &Kinds{kinds: map[string]kind{}} }
 
-// Register adds a kind. make gets the settings of a plugin, read from its config into a struct S, in which a key that S
+// Register adds a kind. build gets the settings of a plugin, read from its config into a struct S, in which a key that S
 // does not have is an error, and returns what stages.Pipeline.Register takes: a pointer to a struct with hooks, a link, or
 // an Entry. Keys are the names of fields in lower case, or as their yaml tags say; a Secret may only be a reference. A
-// plugin whose kind and settings are the same after a reload is not made again, so make must not keep what changes between
+// plugin whose kind and settings are the same after a reload is not made again, so build must not keep what changes between
 // calls.
 //
 // It panics without a name or a function, and on a name that is taken: a mistake of the program.
-func Register[S any](k *Kinds, name string, make func(settings S) (any, error)) {
+func Register[S any](k *Kinds, name string, build func(settings S) (any, error)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if name == "" || make == nil {
+	if name == "" || build == nil {
 		panic("config: Register needs a name and a function")
 	}
 	if _, ok := k.kinds[name]; ok {
@@ -59,7 +59,7 @@ func Register[S any](k *Kinds, name string, make func(settings S) (any, error)) 
 			err := yaml.NodeToValue(n, &s, yaml.Strict())
 			return s, err
 		},
-		build: func(settings any) (any, error) { return make(settings.(S)) },
+		build: func(settings any) (any, error) { return build(settings.(S)) },
 	}
 }
 

@@ -120,7 +120,8 @@ func scan(p *problems, data []byte) bool {
 func (p *problems) syntax(err error) {
 	var y yaml.Error
 	if !errors.As(err, &y) || y.GetToken() == nil {
-		p.at(1, 1, "", "not valid YAML").Err = err
+		p.at(1, 1, "", "not valid YAML")
+		p.last().Err = err
 		return
 	}
 	t := y.GetToken().Position

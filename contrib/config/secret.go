@@ -64,7 +64,7 @@ func readSecret(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
 	if err == nil && len(b) > maxSecret {
 		err = fmt.Errorf("%s has more than %d bytes", path, maxSecret)

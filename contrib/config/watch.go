@@ -28,7 +28,7 @@ func (c *Config) Watch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("config: watch: %w", err)
 	}
-	defer w.Close()
+	defer func() { _ = w.Close() }()
 	if err := follow(w, c.path); err != nil {
 		return fmt.Errorf("config: watch: %w", err)
 	}

@@ -82,7 +82,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	path := filepath.Join(dir, "maillon.yaml")
 	if err := os.WriteFile(path, []byte(audit), 0o600); err != nil {
 		return err
