@@ -133,6 +133,7 @@ func (s *Session) loggedOf(r *request) (stages.List[stages.Exchange], stages.Usa
 type question struct {
 	action  stages.Action
 	history stages.History // all of it; the model sees the loop's view
+	turns   int            // messages at its end that this loop has put there, which the model sees in any case
 }
 
 // answer is what came of it.
@@ -149,7 +150,7 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 	if err != nil {
 		return a, fmt.Errorf("session: the messages of %s: %w", l.meta.ComponentKind, err)
 	}
-	view := q.history.Tail(c.Window().Or(q.history.Len())).Messages()
+	view := q.history.Tail(min(q.history.Len(), c.Window().Or(q.history.Len())+q.turns)).Messages()
 	for round := 0; ; round++ {
 		g, err := s.call.generation(ctx, stages.NewGeneration(r.after(l.meta), stages.GenerationFields{
 			Action: q.action, History: q.history, Messages: view.Append(a.added...),

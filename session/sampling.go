@@ -47,7 +47,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	r.enter(m.CorrelationID, l)
 	defer r.leave(m.CorrelationID)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
-		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: c.Requirements(), LoopBudget: budget,
+		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: required(c.Strategy(), c.Requirements()), LoopBudget: budget,
 	}))
 	if err == nil && !out.HasResult() {
 		err = noResult("sampling")
@@ -85,8 +85,8 @@ func (r *request) loopOf(m stages.Meta) (*loop, error) {
 // try is an attempt with what precedes its answer in the history.
 type try struct {
 	stages.Attempt
-	history stages.History
-	added   []stages.Message
+	question
+	added []stages.Message
 }
 
 // tries are those of a loop so far.
@@ -100,7 +100,7 @@ func (t *tries) add(n try) {
 	t.attempts.Add(n.Attempt)
 }
 
-// sample is the handler of the sampling stage: rejection sampling. An error that ends the loop is part of the result.
+// sample is the handler of the sampling stage. An error that ends the loop is part of the result.
 func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampling, error) {
 	r, err := s.requestOf(p.Meta())
 	if err != nil {
@@ -113,27 +113,28 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 	begun := time.Now()
 	res := stages.SamplingResult{FinalAction: p.Action(), FinalHistory: p.History()}
 	var done tries
-	res.Err = s.contain(func() error { return s.rejectionSampling(ctx, r, l, p, begun, &done, &res) })
+	res.Err = s.contain(func() error { return s.loop(ctx, r, l, p, begun, &done, &res) })
 	res.Attempts, res.Duration = done.attempts.List(), time.Since(begun)
 	if final, ok := best(done.all, res.Success); ok {
 		res.FinalResult, res.FinalAction, res.FinalHistory = final.Result, final.Action, final.history
 		r.mu.Lock()
-		l.added = final.added
+		l.added = append(final.history.Tail(final.turns).Messages().Slice(), final.added...)
 		r.mu.Unlock()
 	}
 	return p.Done(res), nil
 }
 
-// rejectionSampling tries until an answer passes or the budget is used up. What a link blocks between two tries ends the
+// loop tries until an answer passes or the budget is used up. What a link blocks between two tries ends the
 // loop too, without an error.
-func (s *Session) rejectionSampling(
+func (s *Session) loop(
 	ctx context.Context, r *request, l *loop, p *stages.Sampling, begun time.Time, done *tries, res *stages.SamplingResult,
 ) error {
 	budget := p.LoopBudget()
 	if budget < 1 {
 		return fmt.Errorf("%w: it is %d", ErrLoopBudget, budget)
 	}
-	q := question{p.Action(), p.History()}
+	strategy, kind := runnable(p.Strategy())
+	q := question{action: p.Action(), history: p.History()}
 	for n := 1; ; n++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -150,7 +151,7 @@ func (s *Session) rejectionSampling(
 		if err != nil {
 			return err
 		}
-		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q.history, a.added}
+		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q, a.added}
 		past := done.attempts.List()
 		done.add(t)
 		if _, err := s.call.iteration(ctx, stages.NewIteration(r.after(p.Meta()), stages.IterationFields{
@@ -166,11 +167,16 @@ func (s *Session) rejectionSampling(
 			res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", n)
 			return nil
 		}
-		rep, err := s.call.repair(ctx, stages.NewRepair(r.after(p.Meta()), repair(p, t, n, past)))
+		fields, err := repair(ctx, strategy, p, t, n, past)
+		if err != nil {
+			return err
+		}
+		fields.Kind = kind
+		rep, err := s.call.repair(ctx, stages.NewRepair(r.after(p.Meta()), fields))
 		if err != nil {
 			return stopped(err, res)
 		}
-		q = question{rep.RepairAction(), rep.RepairHistory()}
+		q = question{rep.RepairAction(), rep.RepairHistory(), grown(p.History(), rep.RepairHistory())}
 		if absent(q.action) {
 			return errors.New("session: sampling_repair left no action")
 		}
@@ -186,13 +192,39 @@ func stopped(err error, res *stages.SamplingResult) error {
 	return err
 }
 
-// repair asks the same again.
-func repair(p *stages.Sampling, failed try, n int, past stages.List[stages.Attempt]) stages.RepairFields {
-	return stages.RepairFields{
-		Kind: stages.RepairIdentity, Failed: failed.Attempt, Number: n, Past: past, History: failed.history,
+// repair asks the strategy what to ask next.
+func repair(
+	ctx context.Context, strategy Strategy, p *stages.Sampling, failed try, n int, past stages.List[stages.Attempt],
+) (stages.RepairFields, error) {
+	f := Failed{
+		Attempt: failed.Attempt, Number: n, Past: past, Start: p.Action(), StartHistory: p.History(), History: failed.history,
 		FailedHistory: failed.history.Append(failed.added...).Append(failed.Result.Message()),
-		RepairAction:  p.Action(), RepairHistory: p.History(),
 	}
+	action, history, err := strategy.Repair(ctx, f)
+	switch {
+	case err != nil:
+		return stages.RepairFields{}, fmt.Errorf("session: strategy %q: %w", strategy.Name(), err)
+	case absent(action):
+		return stages.RepairFields{}, fmt.Errorf("session: strategy %q gave no action to go on with", strategy.Name())
+	}
+	return stages.RepairFields{
+		Failed: f.Attempt, Number: n, Past: past, History: f.History, FailedHistory: f.FailedHistory,
+		RepairAction: action, RepairHistory: history,
+	}, nil
+}
+
+// grown is how many messages a loop has put behind the history that it began with; 0 for another history.
+func grown(start, now stages.History) int {
+	if now.Len() <= start.Len() {
+		return 0
+	}
+	later := now.Messages()
+	for i, m := range start.All() {
+		if !m.Equal(later.At(i)) {
+			return 0
+		}
+	}
+	return now.Len() - start.Len()
 }
 
 // best is the try to return: the one that passed, else the latest of those that fulfil most requirements.
