@@ -28,6 +28,9 @@ func rewriteOut[P any](of func(*stages.Pipeline) *chain.Chain[P], f func(P) P) f
 	}
 }
 
+// edit is a hook that rewrites.
+func edit[P any](f func(P) P) doing { return func(p any) (any, error) { return f(p.(P)), nil } }
+
 // told is what happened to an instruction whose payloads a hook rewrote.
 type told struct {
 	res     *session.Result
@@ -52,7 +55,6 @@ func always(r stages.Ruling) stages.List[stages.Requirement] {
 // short, a tool call, a good one) unless its rewrite changes that. The fields of session_pre_init are in start_ext_test.go.
 func TestWritesTakeEffect(t *testing.T) {
 	t.Parallel()
-	type P = stages.Pipeline
 	greedy := stages.ModelOptions{Temperature: stages.Some(0.0)}
 	other, err := session.NewInstruction(session.InstructionSpec{Description: "Say nothing."})
 	if err != nil {
@@ -60,65 +62,65 @@ func TestWritesTakeEffect(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		write func(*P) error
+		write doing
 		holds func(o told) bool
 	}{
 		{
 			"component_pre_create: description",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create { return c.WithDescription("Sing.") }),
+			edit(func(c *stages.Create) *stages.Create { return c.WithDescription("Sing.") }),
 			func(o told) bool { return strings.HasPrefix(o.prompt(0), "Sing.\n") },
 		},
 		{
 			"component_pre_create: images",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create {
+			edit(func(c *stages.Create) *stages.Create {
 				return c.WithImages(stages.ListOf(stages.Image{URL: "https://harbour.example/a.png"}))
 			}),
 			func(o told) bool { return o.asked[0].Messages().At(2).Images.Len() == 1 },
 		},
 		{
 			"component_pre_create: requirements",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create { return c.WithRequirements(always(stages.Pass)) }),
+			edit(func(c *stages.Create) *stages.Create { return c.WithRequirements(always(stages.Pass)) }),
 			func(o told) bool {
 				return len(o.asked) == 1 && o.res.Success && strings.Contains(o.prompt(0), "- always pass")
 			},
 		},
 		{
 			"component_pre_create: examples",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create { return c.WithExamples(stages.ListOf("Low water.")) }),
+			edit(func(c *stages.Create) *stages.Create { return c.WithExamples(stages.ListOf("Low water.")) }),
 			func(o told) bool { return strings.Contains(o.prompt(0), "Example 1 of a good answer:\nLow water.") },
 		},
 		{
 			"component_pre_create: grounding",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create {
+			edit(func(c *stages.Create) *stages.Create {
 				return c.WithGrounding(stages.ListOf(stages.ContextItem{Name: "table", Text: "06:40"}))
 			}),
 			func(o told) bool { return strings.Contains(o.prompt(0), "Context (table):\n06:40") },
 		},
 		{
 			"component_pre_create: variables",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create {
+			edit(func(c *stages.Create) *stages.Create {
 				return c.WithDescription("Write to {{.who}}.").WithVariables(stages.MapOf(map[string]string{"who": "Ada"}))
 			}),
 			func(o told) bool { return strings.HasPrefix(o.prompt(0), "Write to Ada.") },
 		},
 		{
 			"component_pre_create: prefix",
-			rewriteIn(ofCreate, func(c *stages.Create) *stages.Create { return c.WithPrefix("Dear Ada,") }),
+			edit(func(c *stages.Create) *stages.Create { return c.WithPrefix("Dear Ada,") }),
 			func(o told) bool { return strings.HasSuffix(o.prompt(0), "\nDear Ada,") },
 		},
 		{
 			"component_post_create: component",
-			rewriteOut(ofCreate, func(c *stages.Create) *stages.Create { return c.WithComponent(other) }),
+			edit(func(c *stages.Create) *stages.Create { return c.WithComponent(other) }),
 			func(o told) bool { return o.prompt(0) == "Say nothing." && len(o.asked) == 1 },
 		},
 		{
 			"component_pre_execute: action",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithAction(other) }),
+			edit(func(c *stages.Component) *stages.Component { return c.WithAction(other) }),
 			func(o told) bool { return o.prompt(0) == "Say nothing." && o.history[2] == "user: Say nothing." },
 		},
 		{
 			"component_pre_execute: history, for this call only",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component {
+			edit(func(c *stages.Component) *stages.Component {
 				return c.WithHistory(stages.NewHistory(stages.Message{Role: stages.RoleSystem, Text: "Be brief."}))
 			}),
 			func(o told) bool {
@@ -128,50 +130,50 @@ func TestWritesTakeEffect(t *testing.T) {
 		},
 		{
 			"component_pre_execute: requirements",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithRequirements(always(stages.Pass)) }),
+			edit(func(c *stages.Component) *stages.Component { return c.WithRequirements(always(stages.Pass)) }),
 			func(o told) bool { return len(o.asked) == 1 && o.res.Success },
 		},
 		{
 			"component_pre_execute: model options",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithModelOptions(greedy) }),
+			edit(func(c *stages.Component) *stages.Component { return c.WithModelOptions(greedy) }),
 			func(o told) bool { return o.asked[0].ModelOptions().Temperature == greedy.Temperature },
 		},
 		{
 			"component_pre_execute: format",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithFormat(stages.Format{Name: "note"}) }),
+			edit(func(c *stages.Component) *stages.Component { return c.WithFormat(stages.Format{Name: "note"}) }),
 			func(o told) bool { return o.asked[0].Format().Name == "note" },
 		},
 		{
 			"component_pre_execute: strategy",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component {
+			edit(func(c *stages.Component) *stages.Component {
 				return c.WithStrategy(stages.NamedStrategy("rejection_sampling", stages.MapOf(map[string]any{"loop_budget": 1.0})))
 			}),
 			func(o told) bool { return len(o.asked) == 1 && !o.res.Success },
 		},
 		{
 			"component_pre_execute: strategy by name with its default",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component {
+			edit(func(c *stages.Component) *stages.Component {
 				return c.WithStrategy(stages.NamedStrategy("rejection_sampling", stages.Map[any]{}))
 			}),
 			func(o told) bool { return o.res.Success },
 		},
 		{
 			"component_pre_execute: strategy cleared, which is one attempt",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithStrategy(nil) }),
+			edit(func(c *stages.Component) *stages.Component { return c.WithStrategy(nil) }),
 			func(o told) bool {
 				return len(o.asked) == 1 && !o.res.Success && o.rec.count("sampling_loop_end") == 1
 			},
 		},
 		{
 			"component_pre_execute: tools enabled",
-			rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithToolsEnabled(false) }),
+			edit(func(c *stages.Component) *stages.Component { return c.WithToolsEnabled(false) }),
 			func(o told) bool {
 				return o.asked[0].Tools().Len() == 0 && o.prompt(2) == `error: there is no tool "tide"`
 			},
 		},
 		{
 			"component_post_success: result, and the history after it",
-			rewriteOut(ofComponent, func(c *stages.Component) *stages.Component {
+			edit(func(c *stages.Component) *stages.Component {
 				out := c.Result()
 				out.Text = "rewritten"
 				return c.WithResult(out)
@@ -183,19 +185,19 @@ func TestWritesTakeEffect(t *testing.T) {
 		},
 		{
 			"generation_pre_call: messages",
-			rewriteIn(ofGeneration, func(g *stages.Generation) *stages.Generation {
+			edit(func(g *stages.Generation) *stages.Generation {
 				return g.WithMessages(g.Messages().Append(stages.Message{Role: stages.RoleSystem, Text: "Be brief."}))
 			}),
 			func(o told) bool { return o.prompt(0) == "Be brief." && o.prompt(1) == "Be brief." },
 		},
 		{
 			"generation_pre_call: model options",
-			rewriteIn(ofGeneration, func(g *stages.Generation) *stages.Generation { return g.WithModelOptions(greedy) }),
+			edit(func(g *stages.Generation) *stages.Generation { return g.WithModelOptions(greedy) }),
 			func(o told) bool { return o.asked[0].ModelOptions().Temperature == greedy.Temperature },
 		},
 		{
 			"generation_pre_call: tools",
-			rewriteIn(ofGeneration, func(g *stages.Generation) *stages.Generation {
+			edit(func(g *stages.Generation) *stages.Generation {
 				return g.WithTools(stages.ListOf(stages.Callable{Name: "tide", Call: func(context.Context, json.RawMessage) (any, error) {
 					return map[string]int{"hour": 7}, nil
 				}}))
@@ -204,31 +206,31 @@ func TestWritesTakeEffect(t *testing.T) {
 		},
 		{
 			"generation_pre_call: format",
-			rewriteIn(ofGeneration, func(g *stages.Generation) *stages.Generation { return g.WithFormat(stages.Format{Name: "note"}) }),
+			edit(func(g *stages.Generation) *stages.Generation { return g.WithFormat(stages.Format{Name: "note"}) }),
 			func(o told) bool { return o.asked[0].Format().Name == "note" },
 		},
 		{
 			"generation_post_call: text",
-			rewriteOut(ofGeneration, func(g *stages.Generation) *stages.Generation {
+			edit(func(g *stages.Generation) *stages.Generation {
 				return g.WithText(strings.ReplaceAll(g.Output().Text, "06:40", "[time]"))
 			}),
 			func(o told) bool { return o.res.Text() == "High water is at [time]." },
 		},
 		{
 			"generation_post_call: tool calls",
-			rewriteOut(ofGeneration, func(g *stages.Generation) *stages.Generation {
+			edit(func(g *stages.Generation) *stages.Generation {
 				return g.WithText("High water without tools").WithToolCalls(stages.List[stages.ToolCall]{})
 			}),
 			func(o told) bool { return o.res.Success && o.rec.count("tool_pre_invoke") == 0 && len(o.asked) == 1 },
 		},
 		{
 			"validation_pre_check: requirements",
-			rewriteIn(ofValidation, func(v *stages.Validation) *stages.Validation { return v.WithRequirements(always(stages.Pass)) }),
+			edit(func(v *stages.Validation) *stages.Validation { return v.WithRequirements(always(stages.Pass)) }),
 			func(o told) bool { return len(o.asked) == 1 && o.res.Success },
 		},
 		{
 			"validation_post_check: results, from which the verdict follows",
-			rewriteOut(ofValidation, func(v *stages.Validation) *stages.Validation {
+			edit(func(v *stages.Validation) *stages.Validation {
 				return v.WithResults(v.Results().Map(func(f stages.Finding) stages.Finding {
 					f.Verdict = stages.Verdict{Ruling: stages.Pass}
 					return f
@@ -241,12 +243,12 @@ func TestWritesTakeEffect(t *testing.T) {
 		},
 		{
 			"sampling_loop_start: loop budget",
-			rewriteIn(ofSampling, func(s *stages.Sampling) *stages.Sampling { return s.WithLoopBudget(1) }),
+			edit(func(s *stages.Sampling) *stages.Sampling { return s.WithLoopBudget(1) }),
 			func(o told) bool { return len(o.asked) == 1 && !o.res.Success },
 		},
 		{
 			"sampling_loop_end: final result",
-			rewriteOut(ofSampling, func(s *stages.Sampling) *stages.Sampling {
+			edit(func(s *stages.Sampling) *stages.Sampling {
 				out := s.FinalResult()
 				out.Text = "final"
 				return s.WithFinalResult(out)
@@ -255,61 +257,64 @@ func TestWritesTakeEffect(t *testing.T) {
 		},
 		{
 			"sampling_repair: repair action",
-			rewriteOut(ofRepair, func(r *stages.Repair) *stages.Repair { return r.WithRepairAction(other) }),
+			edit(func(r *stages.Repair) *stages.Repair { return r.WithRepairAction(other) }),
 			func(o told) bool {
 				return o.prompt(1) == "Say nothing." && slices.Contains(o.history, "user: Say nothing.")
 			},
 		},
 		{
 			"sampling_repair: repair history",
-			rewriteOut(ofRepair, func(r *stages.Repair) *stages.Repair { return r.WithRepairHistory(r.FailedHistory()) }),
+			edit(func(r *stages.Repair) *stages.Repair { return r.WithRepairHistory(r.FailedHistory()) }),
 			func(o told) bool {
 				return o.asked[1].Messages().Len() == 5 && o.asked[1].Messages().At(3).Text == "too short"
 			},
 		},
 		{
 			"tool_pre_invoke: name",
-			rewriteIn(ofTool, func(t *stages.Tool) *stages.Tool { return t.WithName("clock") }),
+			edit(func(t *stages.Tool) *stages.Tool { return t.WithName("clock") }),
 			func(o told) bool { return o.prompt(2) == "clock {}" },
 		},
 		{
 			"tool_pre_invoke: arguments",
-			rewriteIn(ofTool, func(t *stages.Tool) *stages.Tool { return t.WithArguments(`{"day":"tomorrow"}`) }),
+			edit(func(t *stages.Tool) *stages.Tool { return t.WithArguments(`{"day":"tomorrow"}`) }),
 			func(o told) bool { return o.prompt(2) == `tide {"day":"tomorrow"}` },
 		},
 		{
 			"tool_pre_invoke: arguments are checked again",
-			rewriteIn(ofTool, func(t *stages.Tool) *stages.Tool { return t.WithArguments(`{"day":`) }),
+			edit(func(t *stages.Tool) *stages.Tool { return t.WithArguments(`{"day":`) }),
 			func(o told) bool { return o.prompt(2) == "error: the arguments are not valid JSON" },
 		},
 		{
 			"tool_post_invoke: output, from which the message follows",
-			rewriteOut(ofTool, func(t *stages.Tool) *stages.Tool { return t.WithOutput("[redacted]") }),
+			edit(func(t *stages.Tool) *stages.Tool { return t.WithOutput("[redacted]") }),
 			func(o told) bool {
 				return o.prompt(2) == "[redacted]" && slices.Contains(o.history, "tool: [redacted]")
 			},
 		},
 	} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			tool := func(name string) stages.Callable {
-				return stages.Callable{Name: name, Call: func(_ context.Context, a json.RawMessage) (any, error) {
-					return fmt.Sprintf("%s %s", name, a), nil
-				}}
-			}
-			rec, b := &recorder{}, story()
-			s := start(t, session.WithBackend(b), session.WithTools(tool("tide"), tool("clock")),
-				session.WithHistory(stages.NewHistory(
-					stages.Message{Role: stages.RoleUser, Text: "before"}, stages.Message{Role: stages.RoleAssistant, Text: "yes?"})),
-				session.WithSetup(rec.register), session.WithSetup(tc.write))
-			res, err := s.Instruct(t.Context(), "Write about the tide.", session.Require(mentions("High water")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if o := (told{res, b.requests(), rec, texts(s.History())}); !tc.holds(o) {
-				t.Errorf("it took no effect: %+v; history %q; %d requests, the last prompt %q", res, o.history, len(o.asked), o.prompt(len(o.asked)-1))
-			}
-		})
+		for _, way := range ways {
+			t.Run(tc.name+" by "+way.name, func(t *testing.T) {
+				t.Parallel()
+				hook, _, _ := strings.Cut(tc.name, ":")
+				tool := func(name string) stages.Callable {
+					return stages.Callable{Name: name, Call: func(_ context.Context, a json.RawMessage) (any, error) {
+						return fmt.Sprintf("%s %s", name, a), nil
+					}}
+				}
+				rec, b := &recorder{}, story()
+				s := start(t, session.WithBackend(b), session.WithTools(tool("tide"), tool("clock")),
+					session.WithHistory(stages.NewHistory(
+						stages.Message{Role: stages.RoleUser, Text: "before"}, stages.Message{Role: stages.RoleAssistant, Text: "yes?"})),
+					session.WithSetup(rec.register), way.register(t, hook, tc.write))
+				res, err := s.Instruct(t.Context(), "Write about the tide.", session.Require(mentions("High water")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if o := (told{res, b.requests(), rec, texts(s.History())}); !tc.holds(o) {
+					t.Errorf("it took no effect: %+v; history %q; %d requests, the last prompt %q", res, o.history, len(o.asked), o.prompt(len(o.asked)-1))
+				}
+			})
+		}
 	}
 }
 

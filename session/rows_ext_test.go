@@ -1,0 +1,234 @@
+package session_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/session"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// notFired are the rows of the table of hook points that the session does not fire yet.
+var notFired = []string{
+	"generation_stream_chunk", "streaming_start", "streaming_event", "streaming_end",
+	"adapter_pre_load", "adapter_post_load", "adapter_pre_unload", "adapter_post_unload", "context_prune",
+}
+
+// life is what a session came to: an instruction with a failed answer, a tool call and a good answer, a failed one, and a
+// reset.
+type life struct {
+	startErr, err, failedErr, resetErr, closeErr error
+	res                                          *session.Result
+	prompts                                      []string
+	history                                      []string
+	backend                                      stages.Backend
+	log                                          *observer.ObservedLogs
+}
+
+var errOffline = errors.New("the backend is down")
+
+func live(t *testing.T, opt session.Option) (l life) {
+	t.Helper()
+	core, log := observer.New(zap.WarnLevel)
+	l.log = log
+	b := script(answer("too short"), call("tide", `{"day":"today"}`), answer("High water is at 06:40."), fails(errOffline))
+	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.New(core)})
+	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(b), session.WithTools(tideTool()),
+		session.WithUser("ada"), session.WithModel("script-2"), opt)
+	if l.startErr = err; err != nil {
+		return l
+	}
+	l.backend = s.Backend()
+	l.res, l.err = s.Instruct(t.Context(), "Write about the tide.", session.Require(mentions("High water")))
+	l.history = texts(s.History())
+	for _, g := range b.requests() {
+		m := g.Messages()
+		l.prompts = append(l.prompts, m.At(m.Len()-1).Text)
+	}
+	if l.err == nil {
+		_, l.failedErr = s.Instruct(t.Context(), "And again.")
+	}
+	l.resetErr = s.Reset(t.Context(), "new topic")
+	l.closeErr = s.Close(context.WithoutCancel(t.Context()))
+	return l
+}
+
+// outcome is what must be the same in a life in which nothing took effect.
+func (l life) outcome() string {
+	if l.res == nil {
+		return fmt.Sprint(l.startErr, l.err)
+	}
+	return fmt.Sprintf("%v %v %v %q %q %v %v %q %v", l.startErr, l.err, errors.Is(l.failedErr, errOffline), l.res.Text(), l.prompts, l.resetErr,
+		l.closeErr, l.history, l.res.Success)
+}
+
+// fired are the rows of the table without those of the list.
+func fired() (rows []stages.HookPoint) {
+	for _, h := range stages.HookPoints() {
+		if !slices.Contains(notFired, h.Name) {
+			rows = append(rows, h)
+		}
+	}
+	return rows
+}
+
+// Behaviours 6, 34, 37: each row of the table fires for a plugin however it is written; what it may not write is put back
+// and reported; a block has the effect that the table states. TestWritesTakeEffect has what it may write.
+func TestRows(t *testing.T) {
+	t.Parallel()
+	if got, want := len(fired())+len(notFired), len(stages.HookPoints()); got != want {
+		t.Fatalf("notFired names %d rows that are not in the table", got-want)
+	}
+	control := live(t, nil)
+	for _, h := range fired() {
+		for _, way := range ways {
+			t.Run(h.Name+" by "+way.name, func(t *testing.T) {
+				t.Parallel()
+				t.Run("fires", func(t *testing.T) { rowFires(t, h, control, way.register) })
+				t.Run("what is not writable", func(t *testing.T) { rowDiscards(t, h, control, way.register) })
+				t.Run("a block", func(t *testing.T) { rowBlocks(t, h, control, way.register) })
+			})
+		}
+	}
+}
+
+type registrar = func(tb testing.TB, hook string, do doing) session.Option
+
+func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar) {
+	t.Helper()
+	var mu sync.Mutex
+	var seen []stages.Meta
+	l := live(t, register(t, h.Name, func(p any) (any, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, p.(payload).Meta())
+		return p, nil
+	}))
+	if len(seen) == 0 {
+		t.Fatal("it did not fire")
+	}
+	for _, m := range seen {
+		if m.UserID != "ada" || m.SessionID == "" || m.CorrelationID == "" {
+			t.Errorf("meta %+v", m)
+		}
+	}
+	if l.outcome() != control.outcome() {
+		t.Errorf("looking changed something:\n%s\n%s", l.outcome(), control.outcome())
+	}
+}
+
+// rowDiscards returns a payload of which everything that is not writable is empty.
+func rowDiscards(t *testing.T, h stages.HookPoint, control life, register registrar) {
+	t.Helper()
+	if h.Position != chain.KindBefore && h.Position != chain.KindAfter {
+		return // nothing is taken back
+	}
+	var mu sync.Mutex
+	want := map[string]bool{}
+	l := live(t, register(t, h.Name, func(p any) (any, error) {
+		_, hasResult := p.(interface{ HasResult() bool }) // without it all that is written goes with the result
+		forged := reflect.New(reflect.TypeOf(p).Elem())
+		mu.Lock()
+		defer mu.Unlock()
+		want["meta"] = true
+		for _, f := range h.Carries {
+			v, ok := fieldOf(p, f)
+			switch {
+			case (h.Position == chain.KindBefore || !hasResult) && slices.Contains(h.Writable, f):
+				forged = forged.MethodByName("With" + camel(f)).Call([]reflect.Value{v})[0]
+			case !ok:
+				t.Errorf("the test does not know where the field %s is", f)
+			case !v.IsZero() && !slices.Contains(h.Derived, f):
+				want[f] = true
+			}
+		}
+		return forged.Interface(), nil
+	}))
+	reported := map[string]bool{}
+	for _, e := range l.log.FilterMessageSnippet("discarded changes").All() {
+		for _, f := range e.ContextMap()["fields"].([]any) {
+			reported[f.(string)] = true
+		}
+	}
+	for f := range want {
+		if !reported[f] {
+			t.Errorf("%s was not reported; there were %v", f, reported)
+		}
+	}
+	if l.outcome() != control.outcome() {
+		t.Errorf("it took effect:\n%s\n%s", l.outcome(), control.outcome())
+	}
+}
+
+// fieldOf reads a field of a payload by its name in the table.
+func fieldOf(p any, field string) (reflect.Value, bool) {
+	if g, ok := p.(*stages.Generation); ok {
+		o := g.Output()
+		if x, ok := map[string]any{
+			"text": o.Text, "tool_calls": o.ToolCalls, "finish_reason": o.FinishReason, "usage": o.Usage, "raw": o.Raw,
+			"answering_model": o.Model,
+		}[field]; ok {
+			return reflect.ValueOf(x), true
+		}
+	}
+	m := reflect.ValueOf(p).MethodByName(camel(field))
+	if !m.IsValid() || m.Type().NumIn() > 0 {
+		return reflect.Value{}, false
+	}
+	return m.Call(nil)[0], true
+}
+
+func camel(name string) string {
+	var b strings.Builder
+	for _, word := range strings.Split(name, "_") {
+		switch word {
+		case "error":
+			b.WriteString("Err")
+		case "id", "http":
+			b.WriteString(strings.ToUpper(word))
+		default:
+			b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+		}
+	}
+	return b.String()
+}
+
+func rowBlocks(t *testing.T, h stages.HookPoint, control life, register registrar) {
+	t.Helper()
+	l := live(t, register(t, h.Name, func(p any) (any, error) { return blocking(context.Background(), p) }))
+	switch h.Name {
+	case "session_pre_init", "session_post_init":
+		wantBlock(t, l.startErr, "session")
+	case "session_reset":
+		wantBlock(t, l.resetErr, "reset")
+	case "sampling_iteration", "sampling_repair":
+		if l.err != nil || l.res.Success || !strings.Contains(l.res.FailureReason, "not here") || l.res.Attempts.Len() != 1 {
+			t.Errorf("%+v, %v", l.res, l.err)
+		}
+	case "tool_pre_invoke", "tool_post_invoke":
+		if l.err != nil || !slices.Contains(l.prompts, "error: it was refused: not here") {
+			t.Errorf("the model was told %q, %v", l.prompts, l.err)
+		}
+	default:
+		if h.NeverBlocks || h.Position == chain.KindOnError || h.Position == chain.KindObserve {
+			if l.outcome() != control.outcome() {
+				t.Errorf("it took effect:\n%s\n%s", l.outcome(), control.outcome())
+			}
+			return
+		}
+		wantBlock(t, l.err, h.Chain)
+		if len(l.history) != 0 {
+			t.Errorf("history %q", l.history)
+		}
+	}
+}
