@@ -4,6 +4,7 @@
 // stable name, serial and parallel:
 //
 //	go test -run '^$' -bench 'Overhead/hooks/links=10$' .
+//	go test -run '^$' -bench 'Overhead/request/' .
 //	go test -run '^$' -bench 'Parallel/(hooks|closures)/' -cpu 1,2 .
 //
 // The command in the folder gate measures the variants against the bounds that the project promises; make bench runs it.

@@ -4,14 +4,15 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// all yields every variant at every number of links, by the name of its benchmark.
+// all yields every variant, and PerRequest, at every number of links, by the name of its benchmark.
 func all() iter.Seq2[string, Handler] {
 	return func(yield func(string, Handler) bool) {
-		for _, v := range Variants {
+		for _, v := range append(slices.Clip(Variants), PerRequest) {
 			for _, n := range Links {
 				if !yield(fmt.Sprintf("%s/links=%d", v.Name, n), v.Build(n)) {
 					return
@@ -75,7 +76,7 @@ func TestVariants(t *testing.T) {
 }
 
 func TestByName(t *testing.T) {
-	for _, v := range Variants {
+	for _, v := range append(slices.Clip(Variants), PerRequest) {
 		if got, ok := ByName(v.Name); !ok || got.Doc != v.Doc {
 			t.Errorf("ByName(%q) = %v, %v", v.Name, got.Doc, ok)
 		}

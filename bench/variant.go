@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -50,9 +51,12 @@ var Variants = []Variant{
 	{"observe", "guarded Before hooks and one inline observer", observing},
 }
 
-// ByName finds a variant.
+// PerRequest is measured beside the Variants: what a call costs that makes a scope of its own.
+var PerRequest = Variant{"request", "guarded Before hooks, and for each call a scope with two more that is bound, called and dropped", perRequest}
+
+// ByName finds a variant, or PerRequest.
 func ByName(name string) (Variant, bool) {
-	for _, v := range Variants {
+	for _, v := range append(slices.Clip(Variants), PerRequest) {
 		if v.Name == name {
 			return v, true
 		}
@@ -124,6 +128,19 @@ func scoped(links int) Handler {
 	session := must(c.Scope(before(links/3, links*2/3)...))
 	block := must(session.Scope(before(links*2/3, links)...))
 	return block.Then(handle)
+}
+
+func perRequest(links int) Handler {
+	c := chain.New[*Payload]("bench")
+	must(c.Use(before(0, links)...))
+	own := before(links, links+2)
+	return func(ctx context.Context, p *Payload) (*Payload, error) {
+		request, err := c.Scope(own...)
+		if err != nil {
+			return nil, err
+		}
+		return request.Then(handle)(ctx, p)
+	}
 }
 
 func rewriting(links int) Handler {

@@ -1,7 +1,7 @@
 // Command gate measures what a link costs and compares it with the bounds that the project promises.
 //
-// It prints the figures of every variant of the package bench, then each bound with its verdict, and exits with 1 when a
-// bound is missed. Only ratios and allocations are bounds: nanoseconds depend on the machine. The two sides of a ratio are
+// It prints the figures of every variant of the package bench, what a scope per request costs, then each bound with its
+// verdict, and exits with 1 when a bound is missed. Only ratios and allocations are bounds: nanoseconds depend on the machine. The two sides of a ratio are
 // measured in turn, many short times, and the median of the pairs counts, so that a noisy neighbour hits both alike; a
 // ratio that misses its bound is measured again, longer, up to three times, and the last one decides.
 //
@@ -38,7 +38,7 @@ func run(args []string, stdout, stderr io.Writer, m meter) int {
 		fmt.Fprintf(stderr, "gate: unexpected argument %q\n", flags.Arg(0))
 		return 2
 	}
-	figures := measureFigures(m)
+	figures, perRequest := measureFigures(m), measureRequest(m)
 	var results []result
 	missed := 0
 	for _, b := range bounds {
@@ -52,7 +52,7 @@ func run(args []string, stdout, stderr io.Writer, m meter) int {
 	if *markdown {
 		writeFigures, writeResults = figuresMarkdown, resultsMarkdown
 	}
-	fmt.Fprint(stdout, writeFigures(figures), "\n", writeResults(results))
+	fmt.Fprint(stdout, writeFigures(figures), "\n", perRequest, "\n", writeResults(results))
 	if missed > 0 {
 		fmt.Fprintf(stderr, "gate: %d of %d bounds missed\n", missed, len(results))
 		return 1

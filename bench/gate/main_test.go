@@ -17,6 +17,7 @@ type script struct {
 
 func (s *script) figure(work, int) float64 { return 12.5 }
 func (s *script) allocs(w work) float64    { return s.allocated[w] }
+func (s *script) bytes(work) float64       { return 2048 }
 
 func (s *script) cpus() int {
 	if s.oneCPU {
@@ -56,7 +57,7 @@ func good() *script {
 			"scoped/links=10 > hooks/links=10":     {1.01},
 		},
 		scalings:  []float64{0.99},
-		allocated: map[work]float64{{"around", 10}: 1},
+		allocated: map[work]float64{{"around", 10}: 1, {"request", 10}: 30},
 	}
 }
 
@@ -156,6 +157,22 @@ func TestRunMarkdown(t *testing.T) {
 	} {
 		if !strings.Contains(stdout.String(), line+"\n") {
 			t.Errorf("lacks %q:\n%s", line, stdout.String())
+		}
+	}
+}
+
+// A scope per request is reported in both forms, and its price is no bound.
+func TestRunReportsAScopePerRequest(t *testing.T) {
+	for _, args := range [][]string{nil, {"-markdown"}} {
+		m := good()
+		m.allocated[work{"request", 10}] = 1e6
+		var stdout, stderr bytes.Buffer
+		if status := run(args, &stdout, &stderr, m); status != 0 {
+			t.Errorf("run(%q): exit status %d: %s", args, status, stderr.String())
+		}
+		const want = "\nOne scope per request (two links beside 10 shared ones; made, bound, called once and dropped): 12.5 ns, 1000000 allocations, 2048 bytes.\n\n"
+		if !strings.Contains(stdout.String(), want) {
+			t.Errorf("run(%q) lacks %q:\n%s", args, want, stdout.String())
 		}
 	}
 }

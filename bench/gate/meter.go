@@ -22,6 +22,7 @@ type pair struct {
 type meter interface {
 	figure(w work, rounds int) (ns float64)
 	allocs(w work) float64
+	bytes(w work) float64 // allocated per call
 	ratio(over, under work, rounds int) pair
 	scaling(over, under work, rounds int) pair
 	cpus() int
@@ -92,6 +93,16 @@ func (s *stopwatch) allocs(w work) float64 {
 	h, _ := s.prepare(w)
 	ctx, p := context.Background(), new(bench.Payload)
 	return testing.AllocsPerRun(1000, func() { _, _ = h(ctx, p) })
+}
+
+// bytes also counts what other goroutines allocate meanwhile: here there are none that do.
+func (s *stopwatch) bytes(w work) float64 {
+	h, calls := s.prepare(w)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	timed(h, calls)
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc-before.TotalAlloc) / float64(calls)
 }
 
 func (s *stopwatch) ratio(over, under work, rounds int) pair {

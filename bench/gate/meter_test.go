@@ -83,6 +83,12 @@ func TestStopwatch(t *testing.T) {
 	if n := s.allocs(rewrite); n < 10 {
 		t.Errorf("10 rewrites make %v allocations, want one each", n)
 	}
+	if n := s.bytes(rewrite); n < 10*16 {
+		t.Errorf("10 rewrites allocate %v bytes, want those of ten payloads", n)
+	}
+	if n := s.bytes(closures); n >= 1 {
+		t.Errorf("10 closures allocate %v bytes", n)
+	}
 	defer func() {
 		if recover() == nil {
 			t.Error("an unknown variant was measured")
