@@ -1,2 +1,2 @@
-// Package readme tests that the code in README.md compiles and that its links lead somewhere.
+// Package readme tests that the code in README.md and in docs compiles and that their links lead somewhere.
 package readme

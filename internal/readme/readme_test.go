@@ -19,7 +19,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// blocks are the fenced Go blocks of a page, each as its lines without indentation and blank lines.
+// blocks are the fenced Go blocks of a page, each as its lines without indentation, comments and blank lines.
 func blocks(page string) (out [][]string) {
 	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
 		out = append(out, lines(m[1]))
@@ -27,9 +27,12 @@ func blocks(page string) (out [][]string) {
 	return out
 }
 
+// comment is the rest of a line from a comment on; a // within a word, as in an address, is none.
+var comment = regexp.MustCompile(`(^|\s)//.*`)
+
 func lines(text string) (out []string) {
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(comment.ReplaceAllString(line, "")); line != "" {
 			out = append(out, line)
 		}
 	}
@@ -47,13 +50,35 @@ func missing(page, source string) []string {
 	return nil
 }
 
-func TestCodeBlocksCompile(t *testing.T) {
-	page := read(t, filepath.Join(root, "README.md"))
-	if n := len(blocks(page)); n < 3 {
-		t.Fatalf("found %d blocks of Go in README.md", n)
+// pages are the README and all that lies in docs.
+func pages(t *testing.T) []string {
+	t.Helper()
+	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if b := missing(page, read(t, "snippets_test.go")); b != nil {
-		t.Errorf("this block of README.md is not in internal/readme/snippets_test.go, where it would be compiled:\n%s", strings.Join(b, "\n"))
+	return append(docs, filepath.Join(root, "README.md"))
+}
+
+// The code blocks of all pages stand in the files snippets*_test.go, where they are compiled.
+func TestCodeBlocksCompile(t *testing.T) {
+	files, err := filepath.Glob("snippets*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var source strings.Builder
+	for _, f := range files {
+		source.WriteString(read(t, f))
+	}
+	for _, path := range pages(t) {
+		if b := missing(read(t, path), source.String()); b != nil {
+			t.Errorf("this block of %s is not in internal/readme/snippets*_test.go, where it would be compiled:\n%s", path, strings.Join(b, "\n"))
+		}
+	}
+	for name, least := range map[string]int{"README.md": 3, "docs/first-plugin.md": 11} {
+		if n := len(blocks(read(t, filepath.Join(root, name)))); n < least {
+			t.Errorf("found %d blocks of Go in %s, want %d or more", n, name, least)
+		}
 	}
 }
 
@@ -63,6 +88,8 @@ func TestMissingSeesAMissingBlock(t *testing.T) {
 		"func f() {\n\ta := 1\n\tb := 2\n}": true,
 		"a := 1\nx := 3\nb := 2\n":          false,
 		"aa := 1\nb := 2\n":                 false,
+		"a := 1 // one\n\n// two\nb := 2\n": true,
+		"a := 1\n// b := 2\n":               false,
 		"":                                  false,
 	} {
 		if got := missing(page, source) == nil; got != found {
@@ -89,17 +116,13 @@ func TestPricesArePrinted(t *testing.T) {
 
 // Links between the pages of the repository lead to files that exist.
 func TestLinksLeadSomewhere(t *testing.T) {
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	more, err := filepath.Glob(filepath.Join(root, "*.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	link := regexp.MustCompile(`\]\(([^)#]+)[^)]*\)`)
 	code := regexp.MustCompile("(?ms)^```.*?^```$")
-	for _, page := range append(pages, more...) {
+	for _, page := range append(pages(t), more...) {
 		for _, m := range link.FindAllStringSubmatch(code.ReplaceAllString(read(t, page), ""), -1) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
