@@ -106,6 +106,7 @@ func TestPricesArePrinted(t *testing.T) {
 		"gobreaker": `(?m)^\| gobreaker.Execute around each link \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
 		"hooks":     `(?m)^\| guarded Before hooks \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
 		"arounds":   `(?m)^\| guarded Around links \|( [\d.]+ \(\d+\) \|){4} [\d.]+ \|$`,
+		"a scope":   `(?m)^One scope per request \(two links beside 10 shared ones; made, bound, called once and dropped\): [\d.]+ ns, \d+ allocations, \d+ bytes.$`,
 		"a ratio":   `(?m)^\| 10 hooks / 10 closures \| [\d.]+ \| ≤ 2.5 \|`,
 	} {
 		if !regexp.MustCompile(row).MatchString(page) {
