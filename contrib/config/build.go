@@ -254,7 +254,6 @@ func (b *builder) decoding(at ast.Node, name string, err error) {
 	e := b.last()
 	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
 		e.Line, e.Column = place(at)
-		e.Snippet = b.snippet(e.Line)
 	}
 	if e.Err != nil {
 		e.Message = e.Err.Error()

@@ -271,3 +271,33 @@ func TestPreviewAndItsDiff(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// What may be a plugin's own setting shows in no error, whatever else is wrong in its line.
+func TestErrorsHideSettings(t *testing.T) {
+	in := func(config string) string { return "plugins:\n- name: a\n  kind: tag\n" + config }
+	for name, text := range map[string]string{
+		"no YAML":                in("  config:\n    key: hunter2: x\n"),
+		"an open quote":          in("  config:\n    key: \"hunter2\n"),
+		"an open brace":          in("  config: {key: hunter2\n"),
+		"a tag":                  in("  config:\n    key: !x hunter2\n"),
+		"an anchor":              in("  config:\n    key: &x hunter2\n"),
+		"an alias":               in("  config:\n    key: *hunter2\n"),
+		"a key that is twice":    in("  config:\n    key: a\n    key: hunter2\n"),
+		"a zero byte":            in("  config:\n    key: hunter2\x00\n"),
+		"too deep":               in("  config:\n    key: hunter2" + strings.Repeat("[", 30) + "\n"),
+		"two documents":          "plugins: []\n--- {key: hunter2}\n",
+		"a mistake before it":    "plugins:\n- {name: a, kind: tag, mode: enfore, config: {key: hunter2}}\n",
+		"no name":                "plugins:\n- {kind: tag, config: {key: hunter2}}\n",
+		"a misspelled config":    "plugins:\n- {name: a, kind: tag, confg: {key: hunter2}}\n",
+		"outside of config":      in("  key: hunter2\n"),
+		"in a group":             "groups:\n- name: g\n  config: {key: hunter2}\n",
+		"after too many of them": "plugins: [" + strings.Repeat("{}, ", 50) + "{name: a, kind: tag, config: {key: hunter2}}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.PreviewBytes("m.yaml", []byte(text), newEnv(t).kinds)
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
