@@ -184,6 +184,9 @@ func TestWatch(t *testing.T) {
 			if err := c.Reload(t.Context()); !errors.Is(err, config.ErrClosed) {
 				t.Errorf("Reload after Close: %v", err)
 			}
+			if links := c.Links(); links != nil {
+				t.Errorf("links after Close: %v", links)
+			}
 		})
 	}
 }
