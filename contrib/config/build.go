@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/samber/lo"
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/maillon-go/maillon/chain"
@@ -209,7 +208,16 @@ func (b *builder) plugin(v value) (e stages.Entry, ok bool) {
 			b.problems.add(list.node, "take it out for all calls", "no condition would ever hold")
 			return e, false
 		}
-		e = e.When(anyOf(lo.Map(list.list(), func(c value, _ int) condition { return conditionOf(c.fields()) })))
+		var cs []condition
+		for _, x := range list.list() {
+			c := conditionOf(x.fields())
+			if c.empty() {
+				b.problems.add(x.node, "take all conditions out for all calls", "a condition that says nothing")
+				return e, false
+			}
+			cs = append(cs, c)
+		}
+		e = e.When(anyOf(cs))
 	}
 	return e, true
 }

@@ -158,6 +158,9 @@ func TestErrors(t *testing.T) {
 		{"anchor", "plugins: &a []\n", "1:", "anchors, aliases and merge keys are not supported"},
 		{"no YAML", "plugins: [\n", "1:", ""},
 		{"two documents", "plugins: []\n---\nplugins: []\n", "2:1", "a second document"},
+		{"after the end", "plugins: []\n...\nplugins: [x]\n", "2:1", "something after the end of the document"},
+		{"no condition", "plugins:\n- {name: a, kind: tag, conditions: []}\n", "2:36", "no condition would ever hold"},
+		{"empty condition", "plugins:\n- {name: a, kind: tag, conditions: [{tool: x}, {labels: {}}]}\n", "2:49", "a condition that says nothing"},
 		{"contradiction", "plugins:\n- {name: a, kind: tag, priority: 1, runs_after: [b.generation_pre_call]}\n- {name: b, kind: tag, priority: 2}\n", "2:10", "its priority comes later"},
 		{"zero breaker", "settings: {defaults: {breaker: {trip_after: 0}}}\n", "1:45", "trip_after must be above 0"},
 	} {

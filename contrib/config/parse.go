@@ -51,6 +51,10 @@ func parse(p *problems, data []byte) (root ast.Node) {
 		if t.Type == token.DocumentHeaderType {
 			documents++
 		}
+		if t.Type == token.DocumentEndType && t.Next != nil && t.Next.Type != token.CommentType { // the parser would skip it
+			p.unread(t.Position.Line, t.Position.Column, "use one file for each", "something after the end of the document")
+			return nil
+		}
 		if documents > 1 || documents == 1 && t.Type == token.DocumentHeaderType && t.Prev != nil && t.Prev.Type != token.CommentType {
 			p.unread(t.Position.Line, t.Position.Column, "use one file for each", "a second document")
 			return nil
