@@ -138,7 +138,8 @@ func (c *candidate) options(hook string) (opts []chain.Option) {
 	return opts
 }
 
-// optionalMethods are what a plugin may have besides hooks. Close() error is the business of whoever owns the plugin.
+// optionalMethods are what a plugin may have besides hooks. Close() error is the business of whoever owns the plugin: see
+// closing.
 var optionalMethods = map[string]reflect.Type{
 	"Name":           reflect.TypeFor[func() string](),
 	"Priority":       reflect.TypeFor[func() int](),
@@ -146,6 +147,9 @@ var optionalMethods = map[string]reflect.Type{
 	"PayloadVersion": reflect.TypeFor[func() int](),
 	"Init":           reflect.TypeFor[func(context.Context) error](),
 }
+
+// closing is the Close of a plugin. One that takes no context is none.
+var closing = reflect.TypeFor[func(context.Context) error]()
 
 // checkMethods finds methods that were meant to be hooks and are none.
 func checkMethods(v reflect.Value, plugin string) error {
@@ -156,6 +160,9 @@ func checkMethods(v reflect.Value, plugin string) error {
 		want, ok := optionalMethods[name]
 		if at := slices.IndexFunc(known, func(m method) bool { return m.name == name }); at >= 0 {
 			want, ok = known[at].typ, true
+		}
+		if name == "Close" && typ.NumIn() > 0 && typ.In(0) == closing.In(0) {
+			want, ok = closing, true
 		}
 		switch {
 		case ok && typ != want:

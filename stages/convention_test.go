@@ -129,6 +129,7 @@ type (
 	wrongObserver struct{}
 	wrongWrap     struct{}
 	wrongInit     struct{ good }
+	wrongClose    struct{ good }
 	wrongOptions  struct{ good }
 	oldVersion    struct{ good }
 	byPointer     struct{ n int }
@@ -147,6 +148,7 @@ func (wrongPayload) OnGenerationPreCall(_ context.Context, x *Tool) (*Tool, erro
 func (wrongObserver) OnGenerationError(_ context.Context, g *Generation) error     { return nil }
 func (wrongWrap) WrapTool(chain.Handler[*Generation]) chain.Handler[*Generation]   { return nil }
 func (wrongInit) Init() error                                                      { return nil }
+func (wrongClose) Close(context.Context)                                           {}
 func (wrongOptions) HookOptions() []chain.Option                                   { return nil }
 func (oldVersion) PayloadVersion() int                                             { return PayloadVersion - 1 }
 
@@ -173,6 +175,7 @@ func TestMistakes(t *testing.T) {
 		"a hook for an observer":           {&wrongObserver{}, []string{"OnGenerationError is a func(context.Context, *stages.Generation) error"}},
 		"a wrap of another stage":          {&wrongWrap{}, []string{"WrapTool is a func"}},
 		"Init without a context":           {&wrongInit{}, []string{"Init is a func() error, it must be a func(context.Context) error"}},
+		"Close without an error":           {&wrongClose{}, []string{"Close is a func(context.Context), it must be a func(context.Context) error"}},
 		"HookOptions without a hook":       {&wrongOptions{}, []string{"HookOptions is a func() []chain.Option"}},
 		"another version of the payloads":  {&oldVersion{}, []string{`plugin "oldVersion" is written for version 0 of the payloads, this is version 1`}},
 		"pointer receivers, given a value": {byPointer{}, []string{"OnToolPreInvoke has a pointer receiver: register a *byPointer"}},
