@@ -179,6 +179,9 @@ func checkMethods(v reflect.Value, plugin string) error {
 			}
 		}
 	}
+	for _, name := range ambiguous(v.Type()) {
+		problems = append(problems, name+" comes from two embedded types, so that it is none: write it out")
+	}
 	if len(problems) > 0 {
 		return fmt.Errorf("plugin %q: %s", plugin, strings.Join(problems, "; "))
 	}
@@ -192,6 +195,33 @@ func allMethods() []method {
 		all = append(all, s.methods()...)
 	}
 	return all
+}
+
+// ambiguous are the hooks that a plugin would have if two of its embedded types did not both have them: Go gives it none.
+func ambiguous(t reflect.Type) (names []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	has := reflect.PointerTo(t)
+	for f := range t.Fields() {
+		if !f.Anonymous {
+			continue
+		}
+		e := f.Type
+		if e.Kind() == reflect.Struct {
+			e = reflect.PointerTo(e)
+		}
+		for i := range e.NumMethod() {
+			name := e.Method(i).Name
+			if _, ok := has.MethodByName(name); !ok && looksLikeHook(name) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // looksLikeHook says whether a method was probably meant to be one: On, Wrap or Observe and then a new word.
