@@ -148,6 +148,19 @@ func (b *builder) options(f fields) (opts []chain.Option) {
 			opts = append(opts, o())
 		}
 	}
+	if name := f.text("candidate_for"); name != "" {
+		opts = append(opts, chain.CandidateFor(name))
+	}
+	if n, ok := f.get("keep_cases"); ok || f.keys["case_payloads"] != nil {
+		keep := chain.DefaultCases
+		if ok {
+			if keep = n.v.(int); keep < 0 {
+				b.problems.add(n.node, "", "keep_cases must be 0 or more")
+			}
+		}
+		payloads, _ := f.by["case_payloads"].v.(bool)
+		opts = append(opts, chain.KeepCases(keep, payloads))
+	}
 	if names := f.texts("runs_before"); len(names) > 0 {
 		opts = append(opts, chain.RunsBefore(names...))
 	}
