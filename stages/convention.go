@@ -138,7 +138,8 @@ func (c *candidate) options(hook string) (opts []chain.Option) {
 	return opts
 }
 
-// optionalMethods are what a plugin may have besides hooks. Close() error is the business of whoever owns the plugin.
+// optionalMethods are what a plugin may have besides hooks. Close() error is the business of whoever owns the plugin: see
+// closing.
 var optionalMethods = map[string]reflect.Type{
 	"Name":           reflect.TypeFor[func() string](),
 	"Priority":       reflect.TypeFor[func() int](),
@@ -146,6 +147,9 @@ var optionalMethods = map[string]reflect.Type{
 	"PayloadVersion": reflect.TypeFor[func() int](),
 	"Init":           reflect.TypeFor[func(context.Context) error](),
 }
+
+// closing is the Close of a plugin. One that takes no context is none.
+var closing = reflect.TypeFor[func(context.Context) error]()
 
 // checkMethods finds methods that were meant to be hooks and are none.
 func checkMethods(v reflect.Value, plugin string) error {
@@ -156,6 +160,9 @@ func checkMethods(v reflect.Value, plugin string) error {
 		want, ok := optionalMethods[name]
 		if at := slices.IndexFunc(known, func(m method) bool { return m.name == name }); at >= 0 {
 			want, ok = known[at].typ, true
+		}
+		if name == "Close" && typ.NumIn() > 0 && typ.In(0) == closing.In(0) {
+			want, ok = closing, true
 		}
 		switch {
 		case ok && typ != want:
@@ -172,6 +179,9 @@ func checkMethods(v reflect.Value, plugin string) error {
 			}
 		}
 	}
+	for _, name := range ambiguous(v.Type()) {
+		problems = append(problems, name+" comes from two embedded types, so that it is none: write it out")
+	}
 	if len(problems) > 0 {
 		return fmt.Errorf("plugin %q: %s", plugin, strings.Join(problems, "; "))
 	}
@@ -185,6 +195,33 @@ func allMethods() []method {
 		all = append(all, s.methods()...)
 	}
 	return all
+}
+
+// ambiguous are the hooks that a plugin would have if two of its embedded types did not both have them: Go gives it none.
+func ambiguous(t reflect.Type) (names []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	has := reflect.PointerTo(t)
+	for f := range t.Fields() {
+		if !f.Anonymous {
+			continue
+		}
+		e := f.Type
+		if e.Kind() == reflect.Struct {
+			e = reflect.PointerTo(e)
+		}
+		for i := range e.NumMethod() {
+			name := e.Method(i).Name
+			if _, ok := has.MethodByName(name); !ok && looksLikeHook(name) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // looksLikeHook says whether a method was probably meant to be one: On, Wrap or Observe and then a new word.

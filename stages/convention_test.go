@@ -129,13 +129,21 @@ type (
 	wrongObserver struct{}
 	wrongWrap     struct{}
 	wrongInit     struct{ good }
-	wrongOptions  struct{ good }
-	oldVersion    struct{ good }
-	byPointer     struct{ n int }
-	half          struct{ n int }
-	nameless      struct{ good }
-	innocent      struct{ good }
-	good          struct{}
+	wrongClose    struct{ good }
+	panics        struct{ good }
+	alsoGood      struct{}
+	ambiguously   struct {
+		good
+		alsoGood
+	}
+	writtenOut   struct{ ambiguously }
+	wrongOptions struct{ good }
+	oldVersion   struct{ good }
+	byPointer    struct{ n int }
+	half         struct{ n int }
+	nameless     struct{ good }
+	innocent     struct{ good }
+	good         struct{}
 )
 
 func (good) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)             { return x, nil }
@@ -147,6 +155,11 @@ func (wrongPayload) OnGenerationPreCall(_ context.Context, x *Tool) (*Tool, erro
 func (wrongObserver) OnGenerationError(_ context.Context, g *Generation) error     { return nil }
 func (wrongWrap) WrapTool(chain.Handler[*Generation]) chain.Handler[*Generation]   { return nil }
 func (wrongInit) Init() error                                                      { return nil }
+func (wrongClose) Close(context.Context)                                           {}
+func (panics) HookOptions(string) []chain.Option                                   { panic("oh") }
+func (alsoGood) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)         { return x, nil }
+func (ambiguously) OnToolPostInvoke(_ context.Context, x *Tool) (*Tool, error)     { return x, nil }
+func (writtenOut) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)       { return x, nil }
 func (wrongOptions) HookOptions() []chain.Option                                   { return nil }
 func (oldVersion) PayloadVersion() int                                             { return PayloadVersion - 1 }
 
@@ -173,6 +186,10 @@ func TestMistakes(t *testing.T) {
 		"a hook for an observer":           {&wrongObserver{}, []string{"OnGenerationError is a func(context.Context, *stages.Generation) error"}},
 		"a wrap of another stage":          {&wrongWrap{}, []string{"WrapTool is a func"}},
 		"Init without a context":           {&wrongInit{}, []string{"Init is a func() error, it must be a func(context.Context) error"}},
+		"Close without an error":           {&wrongClose{}, []string{"Close is a func(context.Context), it must be a func(context.Context) error"}},
+		"options that panic":               {&panics{}, []string{"oh"}},
+		"a hook of two embedded types":     {&ambiguously{}, []string{"OnToolPreInvoke comes from two embedded types"}},
+		"the same, written out":            {&writtenOut{}, nil},
 		"HookOptions without a hook":       {&wrongOptions{}, []string{"HookOptions is a func() []chain.Option"}},
 		"another version of the payloads":  {&oldVersion{}, []string{`plugin "oldVersion" is written for version 0 of the payloads, this is version 1`}},
 		"pointer receivers, given a value": {byPointer{}, []string{"OnToolPreInvoke has a pointer receiver: register a *byPointer"}},

@@ -260,7 +260,12 @@ func (r *resolution) addLink(l anyLink, groups []string, name string) {
 }
 
 func (r *resolution) addPlugin(x any, groups []string, name string) {
-	c, links, err := inspect(x, name)
+	var c *candidate
+	var links []placed
+	err := contained(func() (err error) { // its Name and HookOptions are called
+		c, links, err = inspect(x, name)
+		return err
+	})
 	if err != nil {
 		r.fail("%s%w", path(groups), err)
 		return

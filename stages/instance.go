@@ -73,11 +73,9 @@ func (r *registry) acquire(ctx context.Context, c *candidate, p *Pipeline) (*ins
 		if err == nil && i.err == nil {
 			return i, nil
 		}
-		r.mu.Lock()
-		r.drop(i, p)
-		r.mu.Unlock()
+		closing := r.release(revived(ctx), i, p) // the others may have gone meanwhile
 		if err != nil {
-			return nil, fmt.Errorf("plugin %q: waiting for its Init: %w", c.name, err)
+			return nil, errors.Join(fmt.Errorf("plugin %q: waiting for its Init: %w", c.name, err), closing)
 		}
 	}
 }

@@ -398,3 +398,39 @@ func TestReplace(t *testing.T) {
 		t.Error("a nil registration was replaced")
 	}
 }
+
+// doneThen is a context that is done, and does something when that is looked at.
+type doneThen struct {
+	context.Context
+	do func()
+}
+
+func (c doneThen) Done() <-chan struct{} {
+	c.do()
+	return c.Context.Done()
+}
+
+// 32: the last user goes while another gives up waiting for Init: Close runs all the same.
+func TestCloseAfterGivingUp(t *testing.T) {
+	for range 20 { // it is chance which of the two it sees first
+		log := &book{}
+		x := &living{name: "x", book: log}
+		a, b := pipeline(t), pipeline(t)
+		r, err := a.Register(t.Context(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, cancel := context.WithCancel(t.Context())
+		cancel()
+		second, err := b.Register(doneThen{done, func() { _ = r.Remove(t.Context()) }}, x)
+		if err == nil {
+			err = second.Remove(t.Context())
+		} else if errors.Is(err, context.Canceled) {
+			err = nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.want(t, "init x", "close x")
+	}
+}

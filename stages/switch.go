@@ -3,10 +3,10 @@ package stages
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
+
+	"github.com/samber/lo"
 
 	"github.com/maillon-go/maillon/chain"
 )
@@ -14,35 +14,40 @@ import (
 // switches are the modes that SetMode has set.
 type switches struct {
 	mu    sync.Mutex
-	modes map[string]chain.Mode
+	modes []switched // the last one last
 	reg   *Registration
+}
+
+type switched struct {
+	link string
+	mode chain.Mode
 }
 
 // SetMode switches the mode of a link while the program runs, of audit to sequential, say, once its would-blocks look
 // right. The link is given by name, for all chains that have one, or as chain/name; it must be there, registered in this
 // pipeline. Calls in flight end as they began, and the link keeps its breaker and counts. It is an Override, and has the
-// last word over those that were registered before the first SetMode. ClearMode takes it back.
+// last word over those that were registered before the first SetMode. Of two that are about one link, by name and as
+// chain/name, the later holds. ClearMode takes it back.
 func (p *Pipeline) SetMode(link string, mode chain.Mode) error {
 	if !p.has(link) {
 		return fmt.Errorf("stages: SetMode: there is no link %q here%s", link, didYouMean(link, p.linkNames()))
 	}
-	return p.switches.set(p, func(m map[string]chain.Mode) { m[link] = mode })
+	return p.switches.set(p, link, switched{link, mode})
 }
 
 // ClearMode takes back what SetMode did to a link. It may be called any number of times.
 func (p *Pipeline) ClearMode(link string) error {
-	return p.switches.set(p, func(m map[string]chain.Mode) { delete(m, link) })
+	return p.switches.set(p, link)
 }
 
-func (s *switches) set(p *Pipeline, change func(map[string]chain.Mode)) error {
+// set puts what is to hold now in the place of what was said about a link.
+func (s *switches) set(p *Pipeline, link string, now ...switched) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	modes := map[string]chain.Mode{}
-	maps.Copy(modes, s.modes)
-	change(modes)
+	modes := append(lo.Reject(s.modes, func(m switched, _ int) bool { return m.link == link }), now...)
 	var entries []any
-	for _, link := range slices.Sorted(maps.Keys(modes)) {
-		entries = append(entries, Override(link, chain.InMode(modes[link])))
+	for _, m := range modes {
+		entries = append(entries, Override(m.link, chain.InMode(m.mode)))
 	}
 	ctx := context.Background() // no plugin is initialised
 	var err error

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/samber/lo"
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/maillon-go/maillon/chain"
@@ -149,6 +148,19 @@ func (b *builder) options(f fields) (opts []chain.Option) {
 			opts = append(opts, o())
 		}
 	}
+	if name := f.text("candidate_for"); name != "" {
+		opts = append(opts, chain.CandidateFor(name))
+	}
+	if n, ok := f.get("keep_cases"); ok || f.keys["case_payloads"] != nil {
+		keep := chain.DefaultCases
+		if ok {
+			if keep = n.v.(int); keep < 0 {
+				b.problems.add(n.node, "", "keep_cases must be 0 or more")
+			}
+		}
+		payloads, _ := f.by["case_payloads"].v.(bool)
+		opts = append(opts, chain.KeepCases(keep, payloads))
+	}
 	if names := f.texts("runs_before"); len(names) > 0 {
 		opts = append(opts, chain.RunsBefore(names...))
 	}
@@ -209,7 +221,16 @@ func (b *builder) plugin(v value) (e stages.Entry, ok bool) {
 			b.problems.add(list.node, "take it out for all calls", "no condition would ever hold")
 			return e, false
 		}
-		e = e.When(anyOf(lo.Map(list.list(), func(c value, _ int) condition { return conditionOf(c.fields()) })))
+		var cs []condition
+		for _, x := range list.list() {
+			c := conditionOf(x.fields())
+			if c.empty() {
+				b.problems.add(x.node, "take all conditions out for all calls", "a condition that says nothing")
+				return e, false
+			}
+			cs = append(cs, c)
+		}
+		e = e.When(anyOf(cs))
 	}
 	return e, true
 }
@@ -254,7 +275,6 @@ func (b *builder) decoding(at ast.Node, name string, err error) {
 	e := b.last()
 	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
 		e.Line, e.Column = place(at)
-		e.Snippet = b.snippet(e.Line)
 	}
 	if e.Err != nil {
 		e.Message = e.Err.Error()

@@ -48,6 +48,9 @@ func conditionOf(f fields) condition {
 	return c
 }
 
+// empty says that it would hold for all calls, and so make the other ones idle.
+func (c condition) empty() bool { return len(c.globs)+len(c.labels)+len(c.metadata) == 0 }
+
 func (c condition) holds(s *stages.Subject) bool {
 	for _, g := range c.globs {
 		if !match(g.pattern, g.of(s)) {

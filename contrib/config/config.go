@@ -145,10 +145,13 @@ func (c *Config) swap(ctx context.Context, data []byte) error {
 	return closing
 }
 
-// Links are the links that the file has registered.
+// Links are the links that the file has registered, none after Close.
 func (c *Config) Links() []stages.RegisteredLink {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.reg == nil {
+		return nil
+	}
 	return c.reg.Links()
 }
 

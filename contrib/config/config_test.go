@@ -158,6 +158,11 @@ func TestErrors(t *testing.T) {
 		{"anchor", "plugins: &a []\n", "1:", "anchors, aliases and merge keys are not supported"},
 		{"no YAML", "plugins: [\n", "1:", ""},
 		{"two documents", "plugins: []\n---\nplugins: []\n", "2:1", "a second document"},
+		{"after the end", "plugins: []\n...\nplugins: [x]\n", "2:1", "something after the end of the document"},
+		{"fewer cases than none", "plugins:\n- {name: a, kind: tag, keep_cases: -1}\n", "2:36", "keep_cases must be 0 or more"},
+		{"candidate for itself", "plugins:\n- {name: a, kind: tag, candidate_for: a.generation_pre_call}\n", "2:10", "CandidateFor names the link itself"},
+		{"no condition", "plugins:\n- {name: a, kind: tag, conditions: []}\n", "2:36", "no condition would ever hold"},
+		{"empty condition", "plugins:\n- {name: a, kind: tag, conditions: [{tool: x}, {labels: {}}]}\n", "2:49", "a condition that says nothing"},
 		{"contradiction", "plugins:\n- {name: a, kind: tag, priority: 1, runs_after: [b.generation_pre_call]}\n- {name: b, kind: tag, priority: 2}\n", "2:10", "its priority comes later"},
 		{"zero breaker", "settings: {defaults: {breaker: {trip_after: 0}}}\n", "1:45", "trip_after must be above 0"},
 	} {
@@ -269,5 +274,76 @@ func TestPreviewAndItsDiff(t *testing.T) {
 	}
 	if text := preview("").String(); text != "no links\n" {
 		t.Error(text)
+	}
+}
+
+// What may be a plugin's own setting shows in no error, whatever else is wrong in its line.
+func TestErrorsHideSettings(t *testing.T) {
+	in := func(config string) string { return "plugins:\n- name: a\n  kind: tag\n" + config }
+	for name, text := range map[string]string{
+		"no YAML":                in("  config:\n    key: hunter2: x\n"),
+		"an open quote":          in("  config:\n    key: \"hunter2\n"),
+		"an open brace":          in("  config: {key: hunter2\n"),
+		"a tag":                  in("  config:\n    key: !x hunter2\n"),
+		"an anchor":              in("  config:\n    key: &x hunter2\n"),
+		"an alias":               in("  config:\n    key: *hunter2\n"),
+		"a key that is twice":    in("  config:\n    key: a\n    key: hunter2\n"),
+		"a zero byte":            in("  config:\n    key: hunter2\x00\n"),
+		"too deep":               in("  config:\n    key: hunter2" + strings.Repeat("[", 30) + "\n"),
+		"two documents":          "plugins: []\n--- {key: hunter2}\n",
+		"a mistake before it":    "plugins:\n- {name: a, kind: tag, mode: enfore, config: {key: hunter2}}\n",
+		"no name":                "plugins:\n- {kind: tag, config: {key: hunter2}}\n",
+		"a misspelled config":    "plugins:\n- {name: a, kind: tag, confg: {key: hunter2}}\n",
+		"outside of config":      in("  key: hunter2\n"),
+		"in a group":             "groups:\n- name: g\n  config: {key: hunter2}\n",
+		"after too many of them": "plugins: [" + strings.Repeat("{}, ", 50) + "{name: a, kind: tag, config: {key: hunter2}}]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.PreviewBytes("m.yaml", []byte(text), newEnv(t).kinds)
+			if err == nil || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A candidate is rolled out by the file alone: what it would do otherwise is counted, and kept as the file says.
+func TestCandidateInTheFile(t *testing.T) {
+	for _, tc := range []struct {
+		name, keep      string
+		cases, payloads int
+	}{
+		{"by default", "", 2, 0},
+		{"one case", ", keep_cases: 1", 1, 0},
+		{"none", ", keep_cases: 0, case_payloads: true", 0, 0},
+		{"with payloads", ", case_payloads: true", 2, 2},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := newEnv(t)
+			e.open("plugins:\n- {name: now, kind: tag}\n- name: next\n  kind: tag\n  config: {block: true}\n  hooks:\n" +
+				"    generation_pre_call: {mode: audit, candidate_for: now.generation_pre_call" + tc.keep + "}\n")
+			for range 2 {
+				if _, err := e.call(stages.Meta{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			l, _ := e.p.Generation.Stats().Link("next.generation_pre_call")
+			if l.Disagreements != 2 {
+				t.Errorf("%+v", l)
+			}
+			cases := e.p.Generation.Stats().Cases["process/next.generation_pre_call"]
+			payloads := 0
+			for _, c := range cases {
+				if c.Payload != nil {
+					payloads++
+				}
+				if c.Candidate != "block tag" || c.Incumbent != "allow" {
+					t.Errorf("%+v", c)
+				}
+			}
+			if len(cases) != tc.cases || payloads != tc.payloads {
+				t.Errorf("%d cases, %d payloads", len(cases), payloads)
+			}
+		})
 	}
 }

@@ -54,7 +54,7 @@ type problems struct {
 	file  string
 	lines []string
 	list  []*Error
-	// secret are the lines of plugins' own settings: what stands behind the colon is not shown.
+	// secret are the lines that may be of plugins' own settings: what stands behind the colon is not shown.
 	secret map[int]bool
 }
 
@@ -77,9 +77,13 @@ func (p *problems) because(n ast.Node, cause error, format string, a ...any) {
 func (p *problems) last() *Error { return p.list[len(p.list)-1] }
 
 func (p *problems) at(line, column int, hint, message string) {
-	e := &Error{File: p.file, Line: max(line, 1), Column: max(column, 1), Message: message, Hint: hint}
-	e.Snippet = p.snippet(e.Line)
-	p.list = append(p.list, e)
+	p.list = append(p.list, &Error{File: p.file, Line: max(line, 1), Column: max(column, 1), Message: message, Hint: hint})
+}
+
+// unread notes a problem of a file whose tree is not known, so that any line may be of a plugin's own settings.
+func (p *problems) unread(line, column int, hint, message string) {
+	p.at(line, column, hint, message)
+	p.secret[p.last().Line] = true
 }
 
 func (p *problems) snippet(line int) string {
@@ -115,6 +119,7 @@ func (p *problems) err() error {
 			errs = append(errs, fmt.Errorf("%s: and %d more", p.file, len(p.list)-i))
 			break
 		}
+		e.Snippet = p.snippet(e.Line) // not before all of the file is read: what follows in the line may be secret
 		errs = append(errs, e)
 	}
 	return errors.Join(errs...)

@@ -25,16 +25,16 @@ const (
 func parse(p *problems, data []byte) (root ast.Node) {
 	defer func() {
 		if v := recover(); v != nil { // of the parser
-			p.at(1, 1, "", fmt.Sprintf("the YAML parser failed: %v", v))
+			p.unread(1, 1, "", fmt.Sprintf("the YAML parser failed: %v", v))
 			root = nil
 		}
 	}()
 	if len(data) > MaxFileSize {
-		p.at(1, 1, "split it, or put data elsewhere", fmt.Sprintf("the file has %d bytes, at most %d are read", len(data), MaxFileSize))
+		p.unread(1, 1, "split it, or put data elsewhere", fmt.Sprintf("the file has %d bytes, at most %d are read", len(data), MaxFileSize))
 		return nil
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		p.at(1+bytes.Count(data[:i], []byte("\n")), 1, "is it a text file?", "the file has a zero byte")
+		p.unread(1+bytes.Count(data[:i], []byte("\n")), 1, "is it a text file?", "the file has a zero byte")
 		return nil
 	}
 	if !scan(p, data) {
@@ -43,7 +43,7 @@ func parse(p *problems, data []byte) (root ast.Node) {
 	tokens := lexer.Tokenize(string(data))
 	if len(tokens) > maxTokens {
 		t := tokens[maxTokens].Position
-		p.at(t.Line, t.Column, "split it", fmt.Sprintf("more than %d words and signs", maxTokens))
+		p.unread(t.Line, t.Column, "split it", fmt.Sprintf("more than %d words and signs", maxTokens))
 		return nil
 	}
 	documents := 0
@@ -51,12 +51,16 @@ func parse(p *problems, data []byte) (root ast.Node) {
 		if t.Type == token.DocumentHeaderType {
 			documents++
 		}
+		if t.Type == token.DocumentEndType && t.Next != nil && t.Next.Type != token.CommentType { // the parser would skip it
+			p.unread(t.Position.Line, t.Position.Column, "use one file for each", "something after the end of the document")
+			return nil
+		}
 		if documents > 1 || documents == 1 && t.Type == token.DocumentHeaderType && t.Prev != nil && t.Prev.Type != token.CommentType {
-			p.at(t.Position.Line, t.Position.Column, "use one file for each", "a second document")
+			p.unread(t.Position.Line, t.Position.Column, "use one file for each", "a second document")
 			return nil
 		}
 		if what := refused(t); what != "" {
-			p.at(t.Position.Line, t.Position.Column, "write it out", what+" are not supported")
+			p.unread(t.Position.Line, t.Position.Column, "write it out", what+" are not supported")
 			return nil
 		}
 	}
@@ -104,12 +108,12 @@ func scan(p *problems, data []byte) bool {
 				depth = max(depth-1, 0)
 			}
 			if depth > MaxDepth {
-				p.at(i+1, j+1, "", fmt.Sprintf("nested deeper than %d", MaxDepth))
+				p.unread(i+1, j+1, "", fmt.Sprintf("nested deeper than %d", MaxDepth))
 				return false
 			}
 		}
 		if dashes > MaxDepth && at < len(line) || at > indent && at < len(line) {
-			p.at(i+1, at+1, "", fmt.Sprintf("nested deeper than %d", MaxDepth))
+			p.unread(i+1, at+1, "", fmt.Sprintf("nested deeper than %d", MaxDepth))
 			return false
 		}
 	}
@@ -120,10 +124,10 @@ func scan(p *problems, data []byte) bool {
 func (p *problems) syntax(err error) {
 	var y yaml.Error
 	if !errors.As(err, &y) || y.GetToken() == nil {
-		p.at(1, 1, "", "not valid YAML")
+		p.unread(1, 1, "", "not valid YAML")
 		p.last().Err = err
 		return
 	}
 	t := y.GetToken().Position
-	p.at(t.Line, t.Column, "", y.GetMessage())
+	p.unread(t.Line, t.Column, "", y.GetMessage())
 }

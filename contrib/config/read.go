@@ -131,6 +131,7 @@ func (p *problems) readFields(n ast.Node, s *shape, what string) (out value, ok 
 	ok = true
 	for _, pair := range pairs {
 		if len(p.list) > 2*maxErrors {
+			p.hide(n)
 			return out, false
 		}
 		name, isText := textOf(pair.Key)
@@ -149,6 +150,9 @@ func (p *problems) readFields(n ast.Node, s *shape, what string) (out value, ok 
 			d, known := lo.Find(s.fields, func(d field) bool { return d.name == name })
 			if !known {
 				p.add(pair.Key, nearest(name, s.names()), "unknown key %q in %s", clip(name), what)
+				if _, null := pair.Value.(*ast.NullNode); !null { // settings that are misplaced, perhaps
+					p.hide(pair.Value)
+				}
 				ok = false
 				continue
 			}

@@ -184,6 +184,49 @@ func TestWatch(t *testing.T) {
 			if err := c.Reload(t.Context()); !errors.Is(err, config.ErrClosed) {
 				t.Errorf("Reload after Close: %v", err)
 			}
+			if links := c.Links(); links != nil {
+				t.Errorf("links after Close: %v", links)
+			}
+		})
+	}
+}
+
+// A file whose whole directory goes is seen when it comes back, also when that takes longer than an editor does.
+func TestWatchWithoutDirectory(t *testing.T) {
+	for name, goes := range map[string]func(dir string) error{
+		"removed":            os.RemoveAll,
+		"moved":              func(dir string) error { return os.Rename(dir, dir+".old") },
+		"with the one above": func(dir string) error { return os.RemoveAll(filepath.Dir(dir)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := func(s string) string { return "plugins:\n- {name: a, kind: tag, config: {text: " + s + "}}\n" }
+			e := newEnv(t)
+			dir := filepath.Join(t.TempDir(), "above", "of")
+			e.path = filepath.Join(dir, "maillon.yaml")
+			comes := func(s string) {
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					t.Fatal(err)
+				}
+				put(t, e.path, text(s))
+			}
+			comes("one")
+			c, err := config.Open(t.Context(), e.path, e.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- c.Watch(ctx) }()
+			put(t, e.path, text("two"))
+			eventually(t, "two", func() bool { got, _ := e.call(stages.Meta{}); return got == "twox" })
+			if err := goes(dir); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the missing file in the log", func() bool { return e.log.FilterMessageSnippet("not there").Len() > 0 })
+			comes("three")
+			eventually(t, "three", func() bool { got, _ := e.call(stages.Meta{}); return got == "threex" })
+			cancel()
+			<-ended
 		})
 	}
 }

@@ -22,7 +22,7 @@ const maxLinks = 32
 // Watch reloads the file whenever its contents change, until ctx ends, whose error it returns. A file that is not taken is
 // logged, and what ran before goes on. What it watches are the directories of the file and of the symbolic links that lead
 // to it, so that it sees an editor replace the file and a Kubernetes volume swap the directory behind it, also while the
-// file is missing for a while.
+// file or its directory is missing for a while.
 func (c *Config) Watch(ctx context.Context) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -68,7 +68,8 @@ func (c *Config) reloadIfChanged(ctx context.Context) error {
 		return ErrClosed
 	}
 	data, err := read(c.path)
-	if errors.Is(err, os.ErrNotExist) { // between two steps of an editor; it comes back with an event
+	if errors.Is(err, os.ErrNotExist) { // between two steps of an editor, perhaps; it comes back with an event
+		c.opts.Logger.Warn("config: the file is not there, what ran before goes on", zap.String("file", c.path))
 		return nil
 	}
 	if err == nil && sha256.Sum256(data) == c.hash {
@@ -84,19 +85,35 @@ func follow(w *fsnotify.Watcher, path string) error {
 		return err
 	}
 	for range maxLinks {
-		if err := w.Add(filepath.Dir(path)); err != nil {
+		if err := watchDir(w, filepath.Dir(path)); err != nil {
 			return err
 		}
 		link, next := hop(path)
 		if link == "" {
 			return nil
 		}
-		if err := w.Add(filepath.Dir(link)); err != nil {
+		if err := watchDir(w, filepath.Dir(link)); err != nil {
 			return err
 		}
 		path = next
 	}
 	return fmt.Errorf("%s: too many symbolic links", path)
+}
+
+// watchDir watches a directory and, while it is not there, the nearest one above it that is.
+func watchDir(w *fsnotify.Watcher, dir string) error {
+	err := w.Add(dir)
+	up := filepath.Dir(dir)
+	if !errors.Is(err, os.ErrNotExist) || up == dir {
+		return err
+	}
+	if err := watchDir(w, up); err != nil {
+		return err
+	}
+	if err := w.Add(dir); !errors.Is(err, os.ErrNotExist) { // it came meanwhile
+		return err
+	}
+	return nil
 }
 
 // hop replaces the first symbolic link in a path. link is "" when there is none.
