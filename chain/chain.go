@@ -39,6 +39,7 @@ type Chain[P any] struct {
 	cfg    Config[P]
 	log    *zap.Logger
 	id     identity[P]
+	family *family
 	owns   bool  // the dispatcher
 	setup  error // misuse of New
 
@@ -46,6 +47,7 @@ type Chain[P any] struct {
 	regs     []*Registration[P]
 	reloaded *Registration[P]
 	snap     atomic.Pointer[snapshot[P]]
+	planned  atomic.Bool // there may be plans of the snapshot
 }
 
 // snapshot is what one scope holds at one time.
@@ -77,7 +79,7 @@ func scopeName(depth int) string {
 
 // New makes a chain. It takes at most one Config. Misuse (no name, two Configs) is reported by Use and by every call.
 func New[P any](name string, cfg ...Config[P]) *Chain[P] {
-	c := &Chain[P]{name: name, id: identityOf[P]()}
+	c := &Chain[P]{name: name, id: identityOf[P](), family: new(family)}
 	switch {
 	case name == "":
 		c.setup = errors.New("chain: New needs a name")
@@ -96,13 +98,21 @@ func New[P any](name string, cfg ...Config[P]) *Chain[P] {
 	return c
 }
 
+// swap replaces the snapshot. mu is held.
+func (c *Chain[P]) swap(s *snapshot[P]) {
+	c.snap.Store(s)
+	if c.planned.Load() { // a scope that is not in use yet, of a request say, disturbs nobody
+		c.family.changes.Add(1)
+	}
+}
+
 // Scope makes a chain that sees this one's links, present and future, merged with its own. The parent keeps no
 // reference to it: a scope that is forgotten is collected, and one per request is cheap.
 func (c *Chain[P]) Scope(links ...Link[P]) (*Chain[P], error) {
 	if err := c.usable(); err != nil {
 		return nil, err
 	}
-	s := &Chain[P]{name: c.name, parent: c, depth: c.depth + 1, cfg: c.cfg, log: c.log, id: c.id, setup: c.setup}
+	s := &Chain[P]{name: c.name, parent: c, depth: c.depth + 1, cfg: c.cfg, log: c.log, id: c.id, family: c.family, setup: c.setup}
 	s.snap.Store(&snapshot[P]{})
 	if _, err := s.Use(links...); err != nil {
 		return nil, err
@@ -133,7 +143,7 @@ func (c *Chain[P]) Enable(name string) bool {
 	for a := c; a != nil; a = a.parent {
 		for _, n := range a.current().nodes {
 			if n.name == name {
-				n.g.flags.And(^off)
+				n.g.clear(off)
 				return true
 			}
 		}
@@ -151,7 +161,7 @@ func (c *Chain[P]) WithTracer(t Tracer) *Chain[P] {
 	}
 	s := *c.snap.Load()
 	s.tracer = t
-	c.snap.Store(&s)
+	c.swap(&s)
 	return c
 }
 
@@ -173,7 +183,7 @@ func (c *Chain[P]) Close(ctx context.Context) error {
 	c.mu.Lock()
 	s := *c.snap.Load()
 	s.closed = true
-	c.snap.Store(&s)
+	c.swap(&s)
 	c.mu.Unlock()
 	switch {
 	case c.parent != nil:
@@ -297,7 +307,7 @@ func (c *Chain[P]) newNode(l Link[P], old []*node[P]) *node[P] {
 	if i := slices.IndexFunc(old, func(o *node[P]) bool { return o.keepsState(&l.settings) }); i >= 0 {
 		n.g = old[i].g
 	} else {
-		n.g = newGuard(c.name, &l.settings, c.log)
+		n.g = newGuard(c.name, &l.settings, c.log, c.family)
 	}
 	return n
 }
@@ -355,5 +365,5 @@ func (c *Chain[P]) publish() {
 		nodes, over := split(r.nodes)
 		s.nodes, s.over = append(s.nodes, nodes...), append(s.over, over...)
 	}
-	c.snap.Store(&s)
+	c.swap(&s)
 }

@@ -101,8 +101,11 @@ func (pl *plan[P]) callFramed(ctx context.Context, p P) (P, error) {
 
 // enter runs the rings of one call.
 func (pl *plan[P]) enter(ctx context.Context, p P, rec *record[P]) (P, error) {
-	if pl.outer != nil {
+	switch {
+	case pl.outer != nil:
 		return pl.outer(ctx, p)
+	case len(pl.steps) == 1 && len(pl.observers) == 0: // nothing but the inner ring, and nobody to keep anything for
+		return pl.inner(ctx, p)
 	}
 	return pl.gate(ctx, p, rec)
 }

@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"fmt"
+	"unsafe"
 )
 
 // ending is how a stretch of the flat run ended.
@@ -10,36 +11,42 @@ type ending uint8
 
 const (
 	crashed ending = iota // a step panicked (or called Goexit: then nobody reads this)
-	finished
-	guarded // steps[k] needs the slow path
-	failed  // steps[k] returned an error
+	paused                // steps[k] comes next, if there is one
+	failed                // steps[k] returned an error
 )
 
 // gate runs the hooks on both sides of the inner ring, and the ring or the handler between them: healthy plain steps in
 // one loop, the others one by one. The payload beside an error is what the handler left.
 func (pl *plan[P]) gate(ctx context.Context, p P, rec *record[P]) (P, error) {
-	for k := 0; k < len(pl.steps); {
-		var how ending
-		var err error
-		if rec.traced {
-			how = guarded
-		} else {
-			p, k, how, err = pl.runFlat(ctx, k, p, rec)
-		}
+	return pl.resume(ctx, 0, p, paused, nil, rec)
+}
+
+// resume goes on with the gate where a stretch has ended.
+func (pl *plan[P]) resume(ctx context.Context, k int, p P, how ending, err error, rec *record[P]) (P, error) {
+	for {
 		switch {
-		case how == finished:
+		case how == paused && k == len(pl.steps):
 			return p, nil
-		case how == guarded && pl.steps[k].n != nil:
-			p, k, err = pl.runGuarded(ctx, k, p, rec)
-		case how == guarded: // the handler or the ring around it, in a traced call
-			pl.keepUnlessKept(rec, p)
-			rec.reached.Store(rec.reached.Load() || len(pl.arounds) == 0)
-			r, err := pl.inner(ctx, p)
-			if err != nil {
-				return pl.stopped(k, r, r, err, rec)
+		case how == paused:
+			s, calm := &pl.steps[k], pl.calm()
+			if !rec.traced && !s.slow && !(calm == never && s.restless()) {
+				var at *flat
+				if p, at, how, err = pl.runFlat(ctx, &s.flat, p, rec, calm); at == nil {
+					return p, nil
+				}
+				k = at.k
+				continue
 			}
-			p = r
-			k++
+			if s.n == nil { // the handler or the ring around it, in a traced call
+				pl.keepUnlessKept(rec, p)
+				rec.reached.Store(rec.reached.Load() || len(pl.arounds) == 0)
+				if p, err = pl.inner(ctx, p); err != nil {
+					return pl.stopped(k, p, p, err, rec)
+				}
+				k++
+				continue
+			}
+			p, k, err = pl.runGuarded(ctx, k, p, rec)
 		case how == crashed && pl.steps[k].n == nil:
 			var zero P
 			return pl.stopped(k, zero, zero, err, rec)
@@ -56,8 +63,8 @@ func (pl *plan[P]) gate(ctx context.Context, p P, rec *record[P]) (P, error) {
 			var zero P
 			return pl.stopped(k-1, p, zero, err, rec)
 		}
+		how = paused
 	}
-	return p, nil
 }
 
 // stopped ends the gate at step k. last is the payload as it was then, ret what the caller gets.
@@ -76,43 +83,55 @@ func (pl *plan[P]) keep(rec *record[P], p P) {
 	}
 }
 
-// runFlat is the hot loop: one deferred recover for the run, two atomic loads a link. The link that panicked is steps[k].
-func (pl *plan[P]) runFlat(ctx context.Context, i int, in P, rec *record[P]) (p P, k int, how ending, err error) {
-	p, k = in, i
+// runFlat runs a stretch of steps, with one deferred recover for all of them. It ends with the step at which it failed or
+// panicked, the one that comes next, or nil if there is none.
+func (pl *plan[P]) runFlat(ctx context.Context, s *flat, in P, rec *record[P], calm uint64) (p P, at *flat, how ending, err error) {
+	p, at = in, s
 	defer func() {
 		if how == crashed {
-			err = contained(pl.crashedAt(k, p, recover(), rec))
+			err = contained(pl.crashedAt(at.k, p, recover(), rec))
 		}
 	}()
-	steps, cur, isWord := pl.steps, in, pl.c.id.word // locals: the results live in memory, for the recover
-	for ; i < len(steps); i++ {
-		s := &steps[i]
-		k = i
-		if s.flags.Load() != 0 {
-			how = guarded
-			return
+	for cur := in; ; { // a local: the results live in memory, for the recover
+		var r P
+		var e error
+		if pl.word {
+			q, failure, whole := glide(ctx, s, word(cur), &pl.family.changes, calm, &at)
+			if whole {
+				at, how = pl.after(at), paused
+				return
+			}
+			r, e = *(*P)(unsafe.Pointer(&q)), failure
+		} else {
+			at = s
+			r, e = pl.steps[at.k].fn(ctx, cur)
 		}
-		r, e := s.fn(ctx, cur)
+		n := pl.steps[at.k].n
+		next := at.next
+		if e == nil {
+			next = at.look()
+			r, e = pl.accept(n, cur, r)
+		}
 		if e != nil {
-			p = pl.leaves(s.n, cur, r, rec)
-			how, err = failed, e
-			return
-		}
-		if s.flags.Load() != 0 { // armed meanwhile by another call
-			ticket{g: s.g}.report(healthy)
-		}
-		if isWord && word(r) == word(cur) {
-			continue
-		}
-		if r, e = pl.accept(s.n, cur, r); e != nil {
-			p = pl.leaves(s.n, cur, r, rec)
+			p = pl.leaves(n, cur, r, rec)
 			how, err = failed, e
 			return
 		}
 		p, cur = r, r
+		if next == nil {
+			at, how = pl.after(at), paused
+			return
+		}
+		s = next
 	}
-	how = finished
-	return
+}
+
+// after is the step behind s, of whatever stretch; nil if there is none.
+func (pl *plan[P]) after(s *flat) *flat {
+	if s.k+1 == len(pl.steps) {
+		return nil
+	}
+	return &pl.steps[s.k+1].flat
 }
 
 // keepUnlessKept is for the payload before the inner ring, when the ring may have kept a later one.

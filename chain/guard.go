@@ -42,8 +42,9 @@ var (
 // guard is what a link keeps over all plans: its breaker, its counters and its blame. While the link is healthy
 // (flags == 0) nothing in it is written.
 type guard struct {
-	flags atomic.Uint32
-	_     [60]byte // counters and locks stay off the line that every caller reads
+	flags  atomic.Uint32
+	family *family
+	_      [48]byte // counters and locks stay off the line that every caller reads
 
 	cb     *gobreaker.TwoStepCircuitBreaker[struct{}]
 	user   atomic.Pointer[gobreaker.Settings] // whose callbacks a reload may change
@@ -63,8 +64,8 @@ type guard struct {
 	left                                                                                                                        atomic.Int64 // abandoned runs that are still going
 }
 
-func newGuard(chainName string, s *settings, log *zap.Logger) *guard {
-	g := &guard{open: s.breaker.Timeout, log: log.With(zap.String("chain", chainName), zap.String("link", s.name))}
+func newGuard(chainName string, s *settings, log *zap.Logger, f *family) *guard {
+	g := &guard{family: f, open: s.breaker.Timeout, log: log.With(zap.String("chain", chainName), zap.String("link", s.name))}
 	if g.open == 0 {
 		g.open = defaultOpen
 	}
@@ -88,9 +89,22 @@ func newGuard(chainName string, s *settings, log *zap.Logger) *guard {
 	}
 	g.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](st)
 	if !s.lazy() {
-		g.flags.Or(pinned)
+		g.set(pinned)
 	}
 	return g
+}
+
+// set and clear change a flag, then count the change: who has seen the count has seen the flag.
+func (g *guard) set(flag uint32) {
+	if g.flags.Or(flag)&flag == 0 {
+		g.family.changes.Add(1)
+	}
+}
+
+func (g *guard) clear(flag uint32) {
+	if g.flags.And(^flag)&flag != 0 {
+		g.family.changes.Add(1)
+	}
 }
 
 // readyToTrip is the trip rule; a user's that panics counts as gobreaker's default.
@@ -198,9 +212,9 @@ func (t ticket) record(f finding, err error) {
 	switch {
 	case g.flags.Load()&pinned != 0: // asks its breaker anyway
 	case g.stateIs(gobreaker.StateClosed) && g.cb.Counts().ConsecutiveFailures == 0:
-		g.flags.And(^armed)
+		g.clear(armed)
 	default: // also when a run that began armed fails after another one has disarmed the link
-		g.flags.Or(armed)
+		g.set(armed)
 	}
 }
 
@@ -348,11 +362,11 @@ func (g *guard) adopt(s *settings) {
 	user := s.breaker
 	g.user.Store(&user)
 	g.cases.limit(s.cases)
-	g.flags.And(^counted)
+	g.clear(counted)
 	if s.counted {
-		g.flags.Or(counted)
+		g.set(counted)
 	}
 	if s.failure != Disable {
-		g.flags.And(^off)
+		g.clear(off)
 	}
 }

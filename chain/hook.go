@@ -182,7 +182,7 @@ func (pl *plan[P]) fail(n *node[P], err error, found finding) error {
 		return &LinkError{pl.c.name, n.name, err}
 	case Disable:
 		if found == faulty {
-			n.g.flags.Or(off)
+			n.g.set(off)
 		}
 	}
 	n.g.ignored.Add(1)

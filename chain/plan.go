@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,13 @@ import (
 
 // plan is what one call runs: the links of a chain and its parents, in order, around one handler. Immutable.
 type plan[P any] struct {
+	// What every call looks at.
+	family *family
+	calmAt atomic.Uint64 // see calm
+	first  *flat         // where a call may run in one stretch, its begin
+	steps  []step[P]     // Before hooks, the handler or the ring around it, After hooks
+	word   bool          // see identity
+
 	c         *Chain[P]
 	b         *bound[P]
 	seen      []*snapshot[P] // one per scope, own first: the plan is stale when one of them is replaced
@@ -23,8 +31,7 @@ type plan[P any] struct {
 	closed    bool
 	tracer    Tracer
 	shape     shape
-	steps     []step[P] // Before hooks, the handler or the ring around it, After hooks
-	handlerAt int       // its place in steps
+	handlerAt int // its place in steps
 	inner     Handler[P]
 	outer     Handler[P] // nil without Outer Arounds
 	arounds   []*node[P]
@@ -46,15 +53,32 @@ const (
 
 // step is one entry of the flat run. A nil n is the handler, or the ring around it.
 type step[P any] struct {
-	fn    Handler[P]
-	flags *atomic.Uint32 // the guard's, or one that sends the link down the slow path always, or never
-	g     *guard
-	n     *node[P]
+	flat
+	fn Handler[P]
+	n  *node[P]
 }
 
-var alwaysSlow, neverSlow atomic.Uint32
+// never is no count of changes.
+const never = math.MaxUint64
 
-func init() { alwaysSlow.Store(pinned) }
+// calm is the family's count of changes, or never if the plan is out of date or some link of it restless, or if a glance
+// does not tell whether a payload is the same as before.
+func (pl *plan[P]) calm() uint64 {
+	now := pl.family.changes.Load() // before the look at the chains and guards
+	if pl.calmAt.Load() == now {
+		return now
+	}
+	if !pl.word || pl.stale() {
+		return never
+	}
+	for i := range pl.steps {
+		if s := &pl.steps[i]; !s.slow && s.restless() {
+			return never
+		}
+	}
+	pl.calmAt.Store(now)
+	return now
+}
 
 // bound is a chain bound to one handler: what Then returned.
 type bound[P any] struct {
@@ -86,17 +110,36 @@ func (c *Chain[P]) Then(h Handler[P]) Handler[P] {
 }
 
 func (b *bound[P]) call(ctx context.Context, p P) (P, error) {
-	pl := b.cur.Load()
-	if pl.c.snap.Load() != pl.seen[0] || len(pl.seen) > 1 && pl.stale() {
-		pl = b.replan()
+	if ctx == nil || ctx.Err() != nil {
+		return b.plan().refuse(ctx, p)
 	}
-	if ctx == nil || ctx.Err() != nil || pl.closed || pl.c.id.word && word(p) == nil || !pl.c.id.word && pl.c.id.isNil(p) {
+	pl := b.cur.Load()
+	calm := pl.family.changes.Load()
+	if pl.first == nil || pl.calmAt.Load() != calm || word(p) == nil {
+		return b.plan().call(ctx, p)
+	}
+	var rec record[P]
+	r, at, how, err := pl.runFlat(ctx, pl.first, p, &rec, calm)
+	if at == nil {
+		return r, nil
+	}
+	return pl.resume(ctx, at.k, r, how, err, &rec)
+}
+
+// plan is the current one.
+func (b *bound[P]) plan() *plan[P] {
+	if pl := b.cur.Load(); !pl.stale() {
+		return pl
+	}
+	return b.replan()
+}
+
+// call is the way of all calls that do not run in one stretch, as far as is known.
+func (pl *plan[P]) call(ctx context.Context, p P) (P, error) {
+	if pl.closed || pl.c.id.isNil(p) {
 		return pl.refuse(ctx, p)
 	}
-	switch pl.shape {
-	case empty:
-		return pl.callHandler(ctx, p)
-	case framed:
+	if pl.shape == framed {
 		return pl.callFramed(ctx, p)
 	}
 	var rec record[P]
@@ -155,9 +198,10 @@ func (b *bound[P]) replan() *plan[P] {
 
 // survey is a plan without its functions: all that Explain and Stats need.
 func (c *Chain[P]) survey() *plan[P] {
-	pl := &plan[P]{c: c}
+	pl := &plan[P]{c: c, family: c.family, word: c.id.word}
 	var nodes, over []*node[P]
 	for a := c; a != nil; a = a.parent {
+		a.planned.Store(true) // before the look
 		s := a.current()
 		pl.seen = append(pl.seen, s)
 		pl.closed = pl.closed || s.closed
@@ -209,16 +253,30 @@ func (pl *plan[P]) compile(b *bound[P]) {
 	case len(before)+len(after) > 0:
 		pl.shape = hooks
 	}
-	pl.nest(append(before, step[P]{flags: &neverSlow}), after)
+	pl.nest(append(before, step[P]{}), after)
 	b.forgetUnused(pl)
 }
 
 func (pl *plan[P]) hookStep(n *node[P]) step[P] {
-	s := step[P]{fn: n.hook, flags: &n.g.flags, g: n.g, n: n}
-	if n.mode != Sequential || n.timeout > 0 || len(pl.beside[n]) > 0 {
-		s.flags = &alwaysSlow
+	slow := n.mode != Sequential || n.timeout > 0 || len(pl.beside[n]) > 0 || n.g.flags.Load()&(pinned|counted) != 0
+	return step[P]{flat{g: n.g, slow: slow}, n.hook, n}
+}
+
+// link joins the steps of each stretch.
+func (pl *plan[P]) link() {
+	for i := range pl.steps {
+		s := &pl.steps[i]
+		if s.k = i; pl.word {
+			s.flat.fn = rawOf(s.fn)
+		}
+		if i+1 < len(pl.steps) && !s.slow && !pl.steps[i+1].slow {
+			s.next = &pl.steps[i+1].flat
+		}
 	}
-	return s
+	if s := &pl.steps[0].flat; pl.word && !pl.closed && pl.tracer == nil && pl.shape <= hooks && !s.slow {
+		pl.first = s
+	}
+	pl.calmAt.Store(never)
 }
 
 // nest puts the Arounds around the handler and the gate. Without an Inner one the handler stands in the flat run itself.
@@ -234,6 +292,7 @@ func (pl *plan[P]) nest(before, after []step[P]) {
 		before[pl.handlerAt].fn = pl.b.h // the flat run contains its panic
 	}
 	pl.steps = slices.Concat(before, after)
+	pl.link()
 	if i == 0 {
 		return
 	}
