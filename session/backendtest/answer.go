@@ -87,7 +87,7 @@ func (e *exam) stream() {
 	for name, reply := range map[string]Reply{
 		"nothing":             says(),
 		"one piece":           says("One."),
-		"many pieces":         says(strings.Split(strings.Repeat("word ", 300), " ")...),
+		"many pieces":         says(strings.SplitAfter(strings.Repeat("word ", 300)+"end", " ")...),
 		"white space":         says(" ", "\n", "\t\n ", "end", "\n\n"),
 		"other scripts":       says("é", "日本", "🙂", "\u2028", "\x00"),
 		"marks of JSON":       says(`"}`, "\\", "{", `","`, "]"),

@@ -27,6 +27,8 @@ type Subject struct {
 	Options stages.ModelOptions
 	// Prompt is what a Local backend is asked, by default for a note about the tide.
 	Prompt string
+	// Without are kinds of errors that the protocol cannot tell from others, such as BackendContentPolicy.
+	Without []session.BackendErrorKind
 	// Patience is how long to wait for what should happen at once, by default 10 seconds.
 	Patience time.Duration
 }
@@ -60,51 +62,35 @@ const (
 // goroutines: they would be taken for the backend's. Run it with -race.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
-	examine(t, s, func(t *testing.T, _ Check, complaints []string) {
-		for _, c := range complaints {
-			t.Error(c)
+	running := goleak.IgnoreCurrent()
+	for _, c := range checks {
+		t.Run(string(c.name), func(t *testing.T) {
+			e := newExam(t, s)
+			c.run(e)
+			for _, complaint := range e.complaints {
+				t.Error(complaint)
+			}
+		})
+	}
+	t.Run(string(CheckGoroutines), func(t *testing.T) {
+		if err := goleak.Find(running); err != nil {
+			t.Errorf("after everything was closed: %v", err)
 		}
 	})
 }
 
-// examine runs the checks and tells of each what is wrong.
-func examine(t *testing.T, s Subject, tell func(*testing.T, Check, []string)) {
-	t.Helper()
-	if s.Start == nil {
-		t.Fatal("backendtest: a Subject needs Start")
-	}
-	if s.Patience <= 0 {
-		s.Patience = 10 * time.Second
-	}
-	if s.Prompt == "" || !s.Local {
-		s.Prompt = "Write a note about tonight's tide."
-	}
-	running := goleak.IgnoreCurrent()
-	for _, c := range []struct {
-		name Check
-		run  func(*exam)
-	}{
-		{CheckAnswer, (*exam).answer},
-		{CheckStream, (*exam).stream},
-		{CheckCancel, (*exam).cancel},
-		{CheckErrors, (*exam).errors},
-		{CheckOptions, (*exam).options},
-		{CheckRequest, (*exam).request},
-		{CheckConcurrency, (*exam).concurrency},
-	} {
-		t.Run(string(c.name), func(t *testing.T) {
-			e := newExam(t, s)
-			c.run(e)
-			tell(t, c.name, e.complaints)
-		})
-	}
-	t.Run(string(CheckGoroutines), func(t *testing.T) {
-		var complaints []string
-		if err := goleak.Find(running); err != nil {
-			complaints = append(complaints, fmt.Sprintf("after everything was closed: %v", err))
-		}
-		tell(t, CheckGoroutines, complaints)
-	})
+// checks are all but CheckGoroutines.
+var checks = []struct {
+	name Check
+	run  func(*exam)
+}{
+	{CheckAnswer, (*exam).answer},
+	{CheckStream, (*exam).stream},
+	{CheckCancel, (*exam).cancel},
+	{CheckErrors, (*exam).errors},
+	{CheckOptions, (*exam).options},
+	{CheckRequest, (*exam).request},
+	{CheckConcurrency, (*exam).concurrency},
 }
 
 // exam is one check in progress.
@@ -119,6 +105,15 @@ type exam struct {
 
 func newExam(t *testing.T, s Subject) *exam {
 	t.Helper()
+	if s.Start == nil {
+		t.Fatal("backendtest: a Subject needs Start")
+	}
+	if s.Patience <= 0 {
+		s.Patience = 10 * time.Second
+	}
+	if s.Prompt == "" || !s.Local {
+		s.Prompt = "Write a note about tonight's tide."
+	}
 	e := &exam{Subject: s, service: &Service{}}
 	e.service.answers(always(says("An answer.")))
 	e.backend = s.Start(t, e.service)
