@@ -129,7 +129,9 @@ func writeStream(w http.ResponseWriter, r backendtest.Reply, usage object, wants
 		fmt.Fprintf(w, "data: %s\n\n", data)
 		_ = http.NewResponseController(w).Flush()
 	}
-	delta := func(delta object, finish any) { chunk([]object{{"index": 0, "delta": delta, "finish_reason": finish}}, nil) }
+	delta := func(delta object, finish any) {
+		chunk([]object{{"index": 0, "delta": delta, "finish_reason": finish}}, nil)
+	}
 	delta(object{"role": "assistant", "content": ""}, nil)
 	for piece := range r.Pieces {
 		delta(object{"content": piece}, nil)

@@ -17,6 +17,7 @@ import (
 // What a BackendTransportError may wrap.
 var (
 	errNoChoice = errors.New("openai: the response has no choice in it")
+	errNotJSON  = errors.New("openai: the response is not JSON, by what it says of itself")
 	errCutOff   = errors.New("openai: the stream ended before the answer did")
 )
 
@@ -94,6 +95,9 @@ func (b *Backend) failed(ctx context.Context, g *stages.Generation, res *http.Re
 		return b.refused(g, res, p)
 	}
 	if ctx.Err() == nil && res != nil && !isTransport(err) {
+		if !strings.Contains(res.Header.Get("Content-Type"), "json") && !strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
+			err = errNotJSON // the SDK's words are about its own code
+		}
 		return b.noAnswer(res, err)
 	}
 	return backendhttp.TransportError(ctx, b.cfg.name, err)

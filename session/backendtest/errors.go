@@ -49,7 +49,7 @@ func (e *exam) errors() {
 			r := says("One ", "two ")
 			r.Ending = ending
 			e.service.answers(always(r))
-			e.kind(context.Background(), w, what, session.BackendTransportError)
+			_ = e.kind(context.Background(), w, what, session.BackendTransportError)
 		}
 	}
 	for _, w := range e.ways() {
