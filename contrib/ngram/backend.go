@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -18,7 +19,7 @@ import (
 const ModelName = "harbour-ngram"
 
 // ErrUnsupported means that a generation asks for something that the model
-// cannot do, such as an answer in a JSON schema.
+// cannot do, such as looking at an image.
 var ErrUnsupported = errors.New("ngram: not supported")
 
 // Backend puts a [Model] behind a [session.Session].
@@ -26,9 +27,17 @@ var ErrUnsupported = errors.New("ngram: not supported")
 // The prompt is the text of the last message: the others are not read, and the
 // input tokens of the usage are those of the prompt alone. Of the model options it honours
 // Temperature (default [DefaultTemperature]), MaxTokens, Stop and Seed, and as
-// an extra option max_sentences; TopP and other extra options are refused with
-// [ErrUnsupported], and so are formats, images and other models. Tools are
-// ignored: the model never asks for one.
+// an extra option max_sentences; TopP and other extra options are refused, and so
+// are images and other models, with a [session.BackendError] that wraps
+// [ErrUnsupported]. Tools are ignored: the model never asks for one, and its
+// capabilities say so.
+//
+// A format with a schema makes the answer JSON that fits it. The keywords are
+// type, enum, const, properties, required, additionalProperties, items,
+// minItems, maxItems, minimum and maximum, nested as they may be; any other
+// that restricts what is allowed is refused by its name. All properties are there,
+// required or not. Strings are sentences of the model. MaxTokens cuts the JSON, as
+// it does a text, and has no default there.
 //
 // A generation without a seed gets one made of the backend's own seed and the
 // number of such generations before it, so that asking again gives another
@@ -42,7 +51,7 @@ type Backend struct {
 }
 
 var (
-	_ session.Backend   = (*Backend)(nil)
+	_ session.Streamer  = (*Backend)(nil)
 	_ session.Describer = (*Backend)(nil)
 )
 
@@ -74,38 +83,83 @@ func NewBackend(opts ...BackendOption) *Backend {
 	return b
 }
 
-// Describe names the model. Its capability is text for text.
+// Describe names the model and says what it can do: streams and formats.
 func (b *Backend) Describe() stages.Backend {
-	return stages.Backend{Name: "ngram", Provider: "local", Model: ModelName}
+	return stages.Backend{
+		Name: name, Provider: "local", Model: ModelName, Capabilities: stages.Capabilities{Streaming: true, Formats: true},
+	}
 }
 
-// Generate writes a text. The error is [ErrUnsupported], [ErrInvalidOptions] or
-// that of ctx.
+const name = "ngram"
+
+// Generate writes a text. The error is a [session.BackendError] that wraps
+// [ErrUnsupported] or [ErrInvalidOptions], or that of ctx.
 func (b *Backend) Generate(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+	return b.generate(ctx, g, func(string) error { return nil }, false)
+}
+
+// GenerateStream writes the same text, and calls emit with about one piece for each word.
+func (b *Backend) GenerateStream(ctx context.Context, g *stages.Generation, emit func(text string) error) (*stages.Generation, error) {
+	return b.generate(ctx, g, emit, true)
+}
+
+func (b *Backend) generate(ctx context.Context, g *stages.Generation, emit func(text string) error, streams bool) (*stages.Generation, error) {
 	o, err := options(g)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
 	prompt := ""
 	if m := g.Messages(); m.Len() > 0 {
 		prompt = m.At(m.Len() - 1).Text
 	}
-	o.Seed = b.seedOf(g.ModelOptions())
 	begun := time.Now()
-	res, err := b.model.Generate(ctx, prompt, o)
-	if err != nil {
-		return nil, err
+	var chunks iter.Seq2[Chunk, error]
+	if f := g.Format(); f == (stages.Format{}) {
+		o.Seed = b.seedOf(g.ModelOptions())
+		chunks = b.model.Stream(ctx, prompt, o)
+	} else {
+		s, err := parseShape([]byte(f.Schema))
+		if err == nil {
+			_, err = o.resolve()
+		}
+		if err != nil {
+			return nil, refused(err)
+		}
+		o.Seed = b.seedOf(g.ModelOptions())
+		chunks = b.model.constrained(ctx, prompt, s, o)
 	}
-	return g.Done(stages.GenerationResult{
-		Output: stages.Output{
-			Text:         res.Text,
-			FinishReason: finishReason(res.FinishReason),
-			Usage:        stages.Usage{InputTokens: res.Usage.PromptTokens, OutputTokens: res.Usage.CompletionTokens},
-			Model:        ModelName,
-		},
-		Latency: time.Since(begun),
-		Source:  stages.SourceBackend,
-	}), nil
+	var text strings.Builder
+	res := stages.GenerationResult{Source: stages.SourceBackend, Output: stages.Output{Model: ModelName}}
+	for chunk, err := range chunks {
+		if err != nil {
+			if errors.Is(err, ErrInvalidOptions) {
+				err = refused(err)
+			}
+			return nil, err
+		}
+		res.Output.FinishReason = finishReason(chunk.FinishReason)
+		res.Output.Usage = stages.Usage{InputTokens: chunk.Usage.PromptTokens, OutputTokens: chunk.Usage.CompletionTokens}
+		if chunk.Text == "" {
+			continue
+		}
+		text.WriteString(chunk.Text)
+		if res.Chunks++; res.Chunks == 1 {
+			res.FirstChunk = time.Since(begun)
+		}
+		if err := emit(chunk.Text); err != nil {
+			return nil, err
+		}
+	}
+	if !streams {
+		res.Chunks, res.FirstChunk = 0, 0
+	}
+	res.Output.Text, res.Latency = text.String(), time.Since(begun)
+	return g.Done(res), nil
+}
+
+// refused is the error of what the model cannot do.
+func refused(err error) error {
+	return &session.BackendError{Kind: session.BackendInvalidRequest, Backend: name, Err: err}
 }
 
 // options translates what g asks for, but for the seed.
@@ -122,9 +176,6 @@ func options(g *stages.Generation) (o Options, err error) {
 	var refused []string
 	if model := g.Backend().Model; model != "" && model != ModelName {
 		refused = append(refused, fmt.Sprintf("model %q (there is only %q)", model, ModelName))
-	}
-	if g.Format() != (stages.Format{}) {
-		refused = append(refused, "an answer in a format")
 	}
 	if _, ok := m.TopP.Get(); ok {
 		refused = append(refused, "option top_p")

@@ -103,9 +103,31 @@ func TestBackendRefuses(t *testing.T) {
 			want:   ErrUnsupported, text: "huge-1",
 		},
 		{
-			name:   "a format",
-			fields: stages.GenerationFields{Format: stages.Format{Schema: `{"type":"object"}`}},
-			want:   ErrUnsupported, text: "format",
+			name:   "a keyword of a schema, by its name",
+			fields: stages.GenerationFields{Format: stages.Format{Schema: `{"type":"array","items":{"type":"string","pattern":"^a"}}`}},
+			want:   ErrUnsupported, text: "pattern",
+		},
+		{
+			name:   "a format without a schema",
+			fields: stages.GenerationFields{Format: stages.Format{Name: "tide"}},
+			want:   ErrInvalidOptions, text: "schema",
+		},
+		{
+			name:   "a required property that is not described",
+			fields: stages.GenerationFields{Format: stages.Format{Schema: `{"required":["height"]}`}},
+			want:   ErrUnsupported, text: "height",
+		},
+		{
+			name:   "a schema that allows nothing",
+			fields: stages.GenerationFields{Format: stages.Format{Schema: `{"type":"integer","minimum":0.1,"maximum":0.9}`}},
+			want:   ErrUnsupported, text: "allows nothing",
+		},
+		{
+			name: "a negative temperature in a format",
+			fields: stages.GenerationFields{
+				Format: stages.Format{Schema: `true`}, ModelOptions: stages.ModelOptions{Temperature: stages.Some(-1.0)},
+			},
+			want: ErrInvalidOptions, text: "temperature",
 		},
 		{
 			name:   "no tokens",
@@ -217,4 +239,21 @@ func ExampleNewBackend() {
 	// Output:
 	// true 2
 	// High water is expected at 06:40 and low water at 12:55.
+}
+
+// JSON that fits a schema; the text in it is the model's.
+func ExampleBackend_Generate() {
+	g, err := NewBackend().Generate(context.Background(), stages.NewGeneration(stages.Meta{}, stages.GenerationFields{
+		Messages:     stages.ListOf(stages.Message{Role: stages.RoleUser, Text: "Report on the crane."}),
+		ModelOptions: stages.ModelOptions{Temperature: stages.Some(0.0)},
+		Format: stages.Format{Schema: `{"type": "object", "properties": {
+			"summary": {"type": "string"}, "state": {"enum": ["working", "broken"]}, "berth": {"type": "integer", "minimum": 1, "maximum": 9}}}`},
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(g.Output().Text)
+	// Output:
+	// {"summary":"The crane at berth 9 is under repair.","state":"working","berth":1}
 }

@@ -30,7 +30,7 @@ func NPM(tb testing.TB, name, version string) string {
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		tb.Fatal(err)
 	}
-	fresh, err := os.MkdirTemp(cache, "install-")
+	fresh, err := os.MkdirTemp(cache, "install-") //nolint:usetesting // it is renamed into the cache, so it has to be on its file system
 	if err != nil {
 		tb.Fatal(err)
 	}
