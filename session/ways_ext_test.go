@@ -21,12 +21,14 @@ var ways = []struct {
 	register func(tb testing.TB, hook string, do doing) session.Option
 }{
 	{"function", func(tb testing.TB, hook string, do doing) session.Option {
+		tb.Helper()
 		return session.WithPlugins(link(tb, hook, do))
 	}},
 	{"struct", func(_ testing.TB, hook string, do doing) session.Option {
 		return session.WithPlugins(&row{hook, do})
 	}},
 	{"YAML", func(tb testing.TB, hook string, do doing) session.Option {
+		tb.Helper()
 		kinds := config.NewKinds()
 		config.Register(kinds, "row", func(struct{}) (any, error) { return &row{hook, do}, nil })
 		path := filepath.Join(tb.TempDir(), "maillon.yaml")
@@ -57,6 +59,7 @@ func watch[P any](do doing) func(context.Context, chain.Outcome[P]) {
 
 // link is a plain link at one hook.
 func link(tb testing.TB, at string, do doing) any {
+	tb.Helper()
 	switch at {
 	case "session_pre_init":
 		return chain.Before("row", hook[*stages.Session](do))
