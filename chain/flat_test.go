@@ -161,3 +161,29 @@ func payloadKind[P any](t *testing.T, a, b P) {
 	}
 	eq(t, "failures", guardOf(t, c, "panics").failures.Load(), 3)
 }
+
+// TestChangeDuringACall: a call that goes on, on its old plan, after a change does not make that plan pass for the current
+// one.
+func TestChangeDuringACall(t *testing.T) {
+	t.Parallel()
+	var ran steps
+	c := newChain(t)
+	_, err := c.Use(
+		Before("changes", func(_ context.Context, p *payload) (*payload, error) {
+			if p.n == 1 {
+				_, err := c.Use(Before("new", ran.hook("new")))
+				must(t, err)
+			}
+			return p, nil
+		}),
+		Before("apart", nop, InMode(Audit)), // ends the stretch
+		After("last", nop),
+	)
+	must(t, err)
+	h := c.Then(nop)
+	for n := range 3 {
+		_, err := h(bg, &payload{n: n})
+		must(t, err)
+	}
+	eq(t, "calls with the new link", ran.take(), "new")
+}
