@@ -125,6 +125,24 @@ func Bind[P any](p *Pipeline, c *chain.Chain[P], h chain.Handler[P]) chain.Handl
 	}
 }
 
+// Active says whether any link runs in a call of c that is made with ctx: one of the chain or its parents, or of a block
+// scope that ctx is in. A runtime that only reports, or that has nothing to do itself, can then skip the call and the
+// building of its payload.
+func Active[P any](ctx context.Context, c *chain.Chain[P]) bool {
+	if c.Active() {
+		return true
+	}
+	if openBlocks.Load() == 0 {
+		return false
+	}
+	for b := blockOf(ctx); b != nil; b = b.outer.open() {
+		if len(b.links[c.Name()]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // binding is a stage of a Pipeline with its handler.
 type binding[P any] struct {
 	p *Pipeline
