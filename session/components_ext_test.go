@@ -95,7 +95,7 @@ var componentKinds = []struct {
 			return res, err
 		},
 		`{"time":"06:40","high":true}`,
-		"When is high water in the {{north}}?\n\nArgument harbour:\nthe {{north}}\n\nArgument days:\n[\n    1,\n    2\n  ]",
+		"When is high water in the {{north}}?\n\nArgument harbour:\nthe {{north}}\n\nArgument days:\n[1,2]",
 		"When is high water in {{.harbour}}?",
 	},
 	{

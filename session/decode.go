@@ -122,7 +122,6 @@ func read[T any](s *shape, text string) (v T, err error) {
 
 func (s *shape) check(raw []byte) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
 		return &DecodeError{Problem: DecodeNotJSON, reason: "it is not JSON: " + err.Error()}

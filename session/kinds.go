@@ -44,10 +44,14 @@ func written(v any) (string, error) {
 	if text, ok := v.(string); ok {
 		return text, nil
 	}
+	return asJSON(v, "  ")
+}
+
+func asJSON(v any, indent string) (string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // a model is no browser
-	e.SetIndent("", "  ")
+	e.SetIndent("", indent)
 	if err := e.Encode(v); err != nil {
 		return "", fmt.Errorf("session: a %T as JSON: %w", v, err)
 	}

@@ -117,13 +117,13 @@ func arguments(in any) (names []string, values map[string]string, err error) {
 		text, err := written(in)
 		return []string{"input"}, map[string]string{"input": text}, err
 	}
-	all, err := written(in)
+	all, err := asJSON(in, "")
 	if err != nil {
 		return nil, nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader([]byte(all)))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') { // a struct with a form of its own, such as a time
-		return []string{"input"}, map[string]string{"input": all}, nil //nolint:nilerr // written gives valid JSON
+		return []string{"input"}, map[string]string{"input": all}, nil //nolint:nilerr // it is valid JSON
 	}
 	values = map[string]string{}
 	for d.More() {
