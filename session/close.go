@@ -125,9 +125,9 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	if ctx.Err() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
-	inside, r, err := s.newRequest(ctx) //nolint:contextcheck // the exception is the next line
-	if err != nil {                     // nested too deep, but the hooks must run
-		inside, r, _ = s.newRequest(context.Background())
+	inside, r, err := s.newRequest(ctx, given{}) //nolint:contextcheck // the exception is the next line
+	if err != nil {                              // nested too deep, but the hooks must run
+		inside, r, _ = s.newRequest(context.Background(), given{})
 	}
 	s.mu.Lock()
 	s.live[r.base.RequestID] = r

@@ -19,14 +19,14 @@ func (s *Session) build(_ context.Context, c *stages.Create) (*stages.Create, er
 	if err != nil {
 		return nil, err
 	}
-	i, err := NewInstruction(InstructionSpec{
-		Name: r.base.ComponentName, Description: c.Description(), Prefix: c.Prefix(), Images: c.Images(),
-		Requirements: c.Requirements(), Examples: c.Examples(), Grounding: c.Grounding(), Variables: c.Variables(),
-	})
-	if err != nil {
+	var made stages.Action
+	if err := s.contain(func() (err error) {
+		made, err = r.build(c, r.base.ComponentName)
+		return err
+	}); err != nil {
 		return nil, err
 	}
-	return c.Done(stages.CreateResult{Component: i}), nil
+	return c.Done(stages.CreateResult{Component: made}), nil
 }
 
 // create runs the create stage.
@@ -70,6 +70,9 @@ func (s *Session) describe(r *request, a stages.Action) (component, error) {
 	}
 	if err := s.contain(func() error {
 		c = component{a, a.Kind(), a.Name()}
+		if c.kind == "" {
+			c.kind = typeName(a)
+		}
 		return nil
 	}); err != nil {
 		return component{}, err
@@ -115,13 +118,16 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 				return err
 			}
 		}
+		if _, err = r.decode.value(out.FinalResult().Text); err != nil {
+			return err
+		}
 		res = stages.ComponentResult{
 			Result: out.FinalResult(), Success: out.Success(), Attempts: out.Attempts(), Added: stages.ListOf(added...),
 		}
 		return nil
 	})
 	if err != nil {
-		return c.Failed(failure(err, stages.FaultComponent)), err
+		return c.Failed(failure(err, faultOf(err))), err
 	}
 	res.Log, res.Usage = s.loggedOf(r)
 	res.Latency = time.Since(begun)

@@ -18,17 +18,24 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err != nil {
 		return nil, err
 	}
+	sent, err := fit(g, r.answers)
+	if err != nil {
+		s.fault(ctx, r, g.Meta(), stages.FaultFields{
+			Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
+		})
+		return g.Partial(stages.GenerationResult{}), err
+	}
 	begun := time.Now()
 	var out *stages.Generation
 	err = s.contain(func() (err error) {
-		out, err = s.cfg.backend.Generate(ctx, g)
+		out, err = r.answers.Generate(ctx, sent)
 		if err == nil && (out == nil || !out.HasResult()) {
 			err = fmt.Errorf("%w: %s", ErrNoAnswer, r.backend.Name)
 		}
 		return err
 	})
 	res := answerOf(out, time.Since(begun))
-	e := stages.Exchange{RequestID: r.base.RequestID, Messages: g.Messages(), Output: res.Output, Latency: res.Latency}
+	e := stages.Exchange{RequestID: r.base.RequestID, Messages: sent.Messages(), Output: res.Output, Latency: res.Latency}
 	if err != nil {
 		e.Error = err.Error()
 	}
@@ -71,7 +78,7 @@ func (s *Session) record(r *request, e stages.Exchange, correlation string) {
 	defer s.mu.Unlock()
 	r.log = append(r.log, x)
 	r.usage = r.usage.Add(o.Usage)
-	if s.over {
+	if s.over || s.apart {
 		return
 	}
 	switch n := s.cfg.logSize; {
@@ -185,8 +192,10 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 
 // generateFor is a model call by a hook: a request of its own, within the one that ctx belongs to. It goes through the
 // generation stage and leaves the history alone.
-func (s *Session) generateFor(ctx context.Context, messages []stages.Message, o stages.ModelOptions) (stages.Output, error) {
-	ctx, r, err := s.begin(ctx)
+func (s *Session) generateFor(
+	ctx context.Context, from given, messages []stages.Message, o stages.ModelOptions,
+) (stages.Output, error) {
+	ctx, r, err := s.beginWith(ctx, from)
 	if err != nil {
 		return stages.Output{}, err
 	}

@@ -30,10 +30,12 @@ type request struct {
 	forgets atomic.Bool   // a reset has reached its handler
 
 	// As they were when the call began.
-	history      stages.History
+	given
 	conversation int // see Session.conversation
-	backend      stages.Backend
 	options      stages.ModelOptions
+
+	build  builder   // of the component
+	decode *decoding // of the answer; nil leaves it text
 
 	tools stages.List[stages.Callable] // that the model may be given
 
@@ -62,13 +64,18 @@ func newID() string { return rand.Text() }
 
 // begin lets a call into the session; end must be called with the request. All that happens in the call gets the context.
 func (s *Session) begin(ctx context.Context) (context.Context, *request, error) {
+	return s.beginWith(ctx, given{})
+}
+
+// beginWith is begin for a call that brings along what a session would know, where there is none.
+func (s *Session) beginWith(ctx context.Context, from given) (context.Context, *request, error) {
 	switch {
 	case s.pipeline == nil: // the zero Session
 		return nil, nil, ErrClosed
 	case ctx == nil:
 		return nil, nil, errNilContext
 	}
-	ctx, r, err := s.newRequest(ctx)
+	ctx, r, err := s.newRequest(ctx, from)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,11 +90,14 @@ func (s *Session) begin(ctx context.Context) (context.Context, *request, error) 
 }
 
 // newRequest makes a request that is not let in yet.
-func (s *Session) newRequest(ctx context.Context) (context.Context, *request, error) {
+func (s *Session) newRequest(ctx context.Context, from given) (context.Context, *request, error) {
 	s.mu.Lock()
 	r := &request{
 		parent: enclosing(ctx), begun: time.Now(), done: make(chan struct{}),
-		history: s.history, conversation: s.conversation, backend: s.backend, options: s.options,
+		given: from, conversation: s.conversation, options: s.options,
+	}
+	if !s.apart {
+		r.given = given{s.cfg.backend, s.backend, s.history}
 	}
 	s.mu.Unlock()
 	r.base = stages.Meta{
@@ -96,7 +106,9 @@ func (s *Session) newRequest(ctx context.Context) (context.Context, *request, er
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	ctx, err := stages.NewContext(ctx, stages.Info{
 		RequestID: r.base.RequestID, Backend: r.backend, History: r.history, Logger: s.cfg.logger,
-		Generate: s.generateFor, Depth: MaxDepth,
+		Generate: func(ctx context.Context, m []stages.Message, o stages.ModelOptions) (stages.Output, error) {
+			return s.generateFor(ctx, from, m, o)
+		}, Depth: MaxDepth,
 	})
 	if err != nil {
 		r.cancel(err)

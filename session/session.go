@@ -22,6 +22,7 @@ type Session struct {
 	cfg      config
 	pipeline *stages.Pipeline
 	call     handlers
+	apart    bool // there is no session: see On
 
 	mu           sync.Mutex
 	opened       bool

@@ -174,7 +174,9 @@ func TestSessionPreInitWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := b.requests()[0]
-	if g.Backend() != (stages.Backend{Name: "scripted", Provider: "test", Model: "script-2"}) || s.Backend() != g.Backend() {
+	want := b.Describe()
+	want.Model = "script-2"
+	if g.Backend() != want || s.Backend() != g.Backend() {
 		t.Errorf("model id: got %+v and %+v", g.Backend(), s.Backend())
 	}
 	if o := g.ModelOptions(); o.Temperature.Or(0) != 0.5 || o.MaxTokens.Or(0) != 9 {

@@ -94,7 +94,10 @@ func (b *scripted) Generate(_ context.Context, g *stages.Generation) (*stages.Ge
 }
 
 func (b *scripted) Describe() stages.Backend {
-	return stages.Backend{Name: "scripted", Provider: "test", Model: "script-1"}
+	return stages.Backend{
+		Name: "scripted", Provider: "test", Model: "script-1",
+		Capabilities: stages.Capabilities{Tools: true, Formats: true, Images: true},
+	}
 }
 
 func (b *scripted) requests() []*stages.Generation {
