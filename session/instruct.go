@@ -172,6 +172,9 @@ func (s *Session) window() stages.Optional[int] {
 // commit adds a turn to the history as it is now and tells of it.
 func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) error {
 	added, what := c.Added().Append(c.Result().Message()), s.executed(r, c.Action())
+	r.mu.Lock()
+	ran := stages.ListOf(r.ran...)
+	r.mu.Unlock()
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
@@ -184,7 +187,9 @@ func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) e
 	previous := s.history
 	s.history = previous.Append(added.Slice()...)
 	resulting := s.history
-	s.last = &answered{stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}, what.kind, what.name}
+	s.last = &answered{
+		stages.Target{Output: c.Result(), Action: c.Action(), History: c.History(), Tools: ran}, what.kind, what.name,
+	}
 	s.mu.Unlock()
 	s.changed(ctx, r, stages.HistoryChangeFields{
 		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
