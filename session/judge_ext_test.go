@@ -12,8 +12,8 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// judging answers tasks with "low tide", and judges as it is told.
-func judging(judge func(g *stages.Generation) (string, error)) session.Backend {
+// judgeBackend answers tasks with "low tide", and judges as it is told.
+func judgeBackend(judge func(g *stages.Generation) (string, error)) session.Backend {
 	return session.BackendFunc(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 		text, err := "low tide", error(nil)
 		if isJudgement(g) {
@@ -30,7 +30,7 @@ func isJudgement(g *stages.Generation) bool {
 	return strings.HasPrefix(g.Messages().At(0).Text, "Judge whether")
 }
 
-func says(text string) func(*stages.Generation) (string, error) {
+func judgeSays(text string) func(*stages.Generation) (string, error) {
 	return func(*stages.Generation) (string, error) { return text, nil }
 }
 
@@ -61,7 +61,7 @@ func TestJudgeReading(t *testing.T) {
 	} {
 		t.Run(tc.said, func(t *testing.T) {
 			t.Parallel()
-			s := start(t, session.WithBackend(judging(says(tc.said))))
+			s := start(t, session.WithBackend(judgeBackend(judgeSays(tc.said))))
 			res, err := s.Instruct(t.Context(), "Write.", session.Require(session.Judge("Be kind.")), session.LoopBudget(1))
 			if err != nil {
 				t.Fatal(err)
@@ -80,7 +80,7 @@ func TestJudgeIsANestedRequest(t *testing.T) {
 	rec := &recorder{}
 	var mu sync.Mutex
 	var asked []*stages.Generation
-	s := start(t, session.WithSetup(rec.register), session.WithBackend(judging(func(g *stages.Generation) (string, error) {
+	s := start(t, session.WithSetup(rec.register), session.WithBackend(judgeBackend(func(g *stages.Generation) (string, error) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked = append(asked, g)
@@ -148,12 +148,12 @@ func TestJudgeFails(t *testing.T) {
 	}{
 		{"a backend error", func(*stages.Generation) (string, error) { return "", errDown }, false, 1},
 		{"a panic", func(*stages.Generation) (string, error) { panic(errDown) }, false, 1},
-		{"a block", says("yes"), true, 0},
+		{"a block", judgeSays("yes"), true, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			rec := &recorder{}
-			s := start(t, session.WithSetup(rec.register), session.WithBackend(judging(tc.judge)))
+			s := start(t, session.WithSetup(rec.register), session.WithBackend(judgeBackend(tc.judge)))
 			if tc.block {
 				use(t, s.Pipeline().Generation, chain.Before("stop", func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
 					if isJudgement(g) {
@@ -188,7 +188,7 @@ func TestJudgesRunConcurrently(t *testing.T) {
 	const n = 4
 	var together sync.WaitGroup
 	together.Add(n)
-	s := start(t, session.WithBackend(judging(func(*stages.Generation) (string, error) {
+	s := start(t, session.WithBackend(judgeBackend(func(*stages.Generation) (string, error) {
 		together.Done()
 		together.Wait()
 		return "yes", nil
@@ -209,7 +209,7 @@ func TestJudgesRunConcurrently(t *testing.T) {
 func TestJudgeDepth(t *testing.T) {
 	t.Parallel()
 	var s *session.Session
-	s = start(t, session.WithBackend(judging(says("yes"))))
+	s = start(t, session.WithBackend(judgeBackend(judgeSays("yes"))))
 	use(t, s.Pipeline().Validation, chain.Before("again", func(ctx context.Context, v *stages.Validation) (*stages.Validation, error) {
 		_, err := s.Instruct(ctx, "Write.", session.Require(session.Judge("Be kind.")))
 		return v, err

@@ -85,7 +85,7 @@ func TestTextRequirements(t *testing.T) {
 
 // What a requirement says to a beginning of a text is what it says to the text, wherever it is cut; what it says to the end
 // is what it says without streaming.
-func prefixes(tb testing.TB, name string, q stages.Requirement, text string) {
+func checkPrefixes(tb testing.TB, name string, q stages.Requirement, text string) {
 	tb.Helper()
 	want, err := q.Check(tb.Context(), stages.Target{Output: stages.Output{Text: text}})
 	if err != nil {
@@ -114,7 +114,7 @@ func TestPrefixesAgreeWithTheWhole(t *testing.T) {
 	t.Parallel()
 	for name, q := range textRequirements(t) {
 		for _, text := range prefixTexts {
-			prefixes(t, name, q, text)
+			checkPrefixes(t, name, q, text)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func FuzzPrefixesAgreeWithTheWhole(f *testing.F) {
 			return
 		}
 		for name, q := range textRequirements(t) {
-			prefixes(t, name, q, text)
+			checkPrefixes(t, name, q, text)
 		}
 	})
 }

@@ -17,8 +17,8 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// calls asks for the tool n times at once, with the arguments 0, 1, 2...
-func calls(n int) step {
+// countCalls asks for the tool n times at once, with the arguments 0, 1, 2...
+func countCalls(n int) step {
 	return func() (stages.Output, error) {
 		var all []stages.ToolCall
 		for i := range n {
@@ -28,7 +28,7 @@ func calls(n int) step {
 	}
 }
 
-func counting(f func(ctx context.Context, n string) (any, error)) stages.Callable {
+func countTool(f func(ctx context.Context, n string) (any, error)) stages.Callable {
 	return stages.Callable{Name: "count", Call: func(ctx context.Context, arguments json.RawMessage) (any, error) {
 		return f(ctx, string(arguments))
 	}}
@@ -53,7 +53,7 @@ func TestToolRoundLimit(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var running, most atomic.Int32
 				gate := make(chan struct{}) // closed when as many run as may
-				tool := counting(func(_ context.Context, n string) (any, error) {
+				tool := countTool(func(_ context.Context, n string) (any, error) {
 					now := running.Add(1)
 					defer running.Add(-1)
 					for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
@@ -61,7 +61,7 @@ func TestToolRoundLimit(t *testing.T) {
 					<-gate
 					return "result " + n, nil
 				})
-				b := script(calls(n), answer("done"))
+				b := script(countCalls(n), answer("done"))
 				s := start(t, session.WithBackend(b), session.WithTools(tool), tc.opt)
 				done := make(chan error)
 				go func() {
@@ -94,8 +94,8 @@ func TestToolRoundLimit(t *testing.T) {
 func TestToolRoundFailures(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{}
-	b := script(calls(4), answer("done"))
-	s := start(t, session.WithBackend(b), session.WithSetup(rec.register), session.WithTools(counting(func(_ context.Context, n string) (any, error) {
+	b := script(countCalls(4), answer("done"))
+	s := start(t, session.WithBackend(b), session.WithSetup(rec.register), session.WithTools(countTool(func(_ context.Context, n string) (any, error) {
 		switch n {
 		case "1":
 			return nil, errors.New("no one")
@@ -145,7 +145,7 @@ func TestToolRoundLinkFails(t *testing.T) {
 	t.Parallel()
 	errLink := errors.New("the link is broken")
 	var begun atomic.Int32
-	s := start(t, session.WithBackend(script(calls(20))), session.WithToolConcurrency(2), session.WithTools(counting(func(ctx context.Context, _ string) (any, error) {
+	s := start(t, session.WithBackend(script(countCalls(20))), session.WithToolConcurrency(2), session.WithTools(countTool(func(ctx context.Context, _ string) (any, error) {
 		begun.Add(1)
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -167,8 +167,8 @@ func TestToolRoundLinkFails(t *testing.T) {
 // runtime.Goexit in one of several tools ends the caller's goroutine, as in a single one, and the session goes on.
 func TestToolRoundGoexit(t *testing.T) {
 	t.Parallel()
-	b := script(calls(3), answer("still here"))
-	s := start(t, session.WithBackend(b), session.WithTools(counting(func(_ context.Context, n string) (any, error) {
+	b := script(countCalls(3), answer("still here"))
+	s := start(t, session.WithBackend(b), session.WithTools(countTool(func(_ context.Context, n string) (any, error) {
 		if n == "1" {
 			runtime.Goexit()
 		}
@@ -194,8 +194,8 @@ func TestToolRoundPassesPanic(t *testing.T) {
 	t.Parallel()
 	errAbort := errors.New("abort")
 	p := stages.NewPipeline(stages.PipelineConfig{PassPanic: func(v any) bool { return v == any(errAbort) }})
-	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(script(calls(3))), session.WithTools(
-		counting(func(_ context.Context, n string) (any, error) {
+	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(script(countCalls(3))), session.WithTools(
+		countTool(func(_ context.Context, n string) (any, error) {
 			if n == "1" {
 				panic(errAbort)
 			}
@@ -225,12 +225,12 @@ func TestToolRoundsOfManyCalls(t *testing.T) {
 		if m.At(m.Len()-1).Role == stages.RoleTool {
 			return g.Done(stages.GenerationResult{Output: stages.Output{Text: m.At(m.Len() - 1).Text}}), nil
 		}
-		out, err := calls(each)()
+		out, err := countCalls(each)()
 		return g.Done(stages.GenerationResult{Output: out}), err
 	})
 	var ran atomic.Int32
 	s := start(t, session.WithBackend(backend), session.WithHistoryKind(stages.HistorySingle), session.WithTools(
-		counting(func(_ context.Context, n string) (any, error) { ran.Add(1); return n, nil })))
+		countTool(func(_ context.Context, n string) (any, error) { ran.Add(1); return n, nil })))
 	var wg sync.WaitGroup
 	for range n {
 		wg.Go(func() {

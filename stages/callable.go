@@ -15,7 +15,8 @@ type Callable struct {
 	// ControlFlow marks a tool that steers the runtime instead of doing work, such as one that ends a loop.
 	ControlFlow bool `json:"control_flow,omitempty"`
 	// Call runs the tool. A string is given to the model as it is, any other result as JSON, and an error as a failed
-	// tool call. The arguments are JSON, {} where the model gave none, but may be of any shape. It may be called concurrently.
+	// tool call. The arguments are JSON, {} where the model gave none; they fit Parameters, and are of any shape where those
+	// are empty. It may be called concurrently.
 	Call func(ctx context.Context, arguments json.RawMessage) (any, error) `json:"-"`
 }
 
