@@ -208,8 +208,7 @@ func TestJudgesRunConcurrently(t *testing.T) {
 // A judge that is asked by a link of the judged generation, and so on, comes to an end.
 func TestJudgeDepth(t *testing.T) {
 	t.Parallel()
-	var s *session.Session
-	s = start(t, session.WithBackend(judgeBackend(judgeSays("yes"))))
+	s := start(t, session.WithBackend(judgeBackend(judgeSays("yes"))))
 	use(t, s.Pipeline().Validation, chain.Before("again", func(ctx context.Context, v *stages.Validation) (*stages.Validation, error) {
 		_, err := s.Instruct(ctx, "Write.", session.Require(session.Judge("Be kind.")))
 		return v, err

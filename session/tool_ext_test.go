@@ -67,12 +67,14 @@ func TestNewToolMistakes(t *testing.T) {
 		"no JSON form": tool(session.NewTool("x", "", func(context.Context, struct{ C chan int }) (int, error) { return 0, nil })),
 		"an enum of others": tool(session.NewTool("x", "", func(context.Context, struct {
 			N int `enum:"1,two"`
-		}) (int, error) {
+		},
+		) (int, error) {
 			return 0, nil
 		})),
 		"too large an enum": tool(session.NewTool("x", "", func(context.Context, struct {
 			N int8 `enum:"1,200"`
-		}) (int, error) {
+		},
+		) (int, error) {
 			return 0, nil
 		})),
 		"no time": tool(session.NewTool("x", "", ok, session.ToolTimeout(0))),
