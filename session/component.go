@@ -111,7 +111,7 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 		}
 		r.mu.Lock()
 		added := l.added
-		r.reason = out.FailureReason()
+		r.ran, r.reason = l.ran, out.FailureReason()
 		r.mu.Unlock()
 		if added == nil { // a link answered in the place of the loop
 			if added, err = c.Action().Messages(); err != nil {

@@ -147,6 +147,7 @@ type question struct {
 type answer struct {
 	output stages.Output
 	added  []stages.Message // the question and the tool calls, as they precede the output in the history
+	ran    []stages.ToolRun // what came of the tool calls
 	usage  stages.Usage
 }
 
@@ -180,12 +181,12 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 			return a, ErrToolRounds
 		}
 		a.added = append(a.added, a.output.Message())
-		for _, call := range calls.All() {
-			m, err := s.invoke(ctx, r, l, call, g.Tools())
-			if err != nil {
-				return a, err
-			}
-			a.added = append(a.added, m)
+		runs, err := s.runTools(ctx, r, l.meta, calls, g.Tools())
+		if err != nil {
+			return a, err
+		}
+		for _, t := range runs {
+			a.added, a.ran = append(a.added, t.Message()), append(a.ran, runOf(t))
 		}
 	}
 }

@@ -217,6 +217,9 @@ func (s *Session) window() stages.Optional[int] {
 // commit adds a turn to the history as it is now and tells of it. Without a session that is the history of the call.
 func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) (stages.History, error) {
 	added, what := c.Added().Append(c.Result().Message()), s.executed(r, c.Action())
+	r.mu.Lock()
+	ran := stages.ListOf(r.ran...)
+	r.mu.Unlock()
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
@@ -233,7 +236,9 @@ func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) (
 	resulting := previous.Append(added.Slice()...)
 	if !s.apart {
 		s.history = resulting
-		s.last = &answered{stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}, what.kind, what.name}
+		s.last = &answered{
+			stages.Target{Output: c.Result(), Action: c.Action(), History: c.History(), Tools: ran}, what.kind, what.name,
+		}
 	}
 	s.mu.Unlock()
 	s.changed(ctx, r, stages.HistoryChangeFields{

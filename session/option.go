@@ -41,11 +41,12 @@ type config struct {
 	history     stages.History
 	historyKind stages.HistoryKind
 	tools       []stages.Callable
+	toolLimit   int
 	logSize     int
 }
 
 func configure(opts []Option) (config, error) {
-	c := config{historyKind: stages.HistoryChat, logSize: DefaultGenerationLog}
+	c := config{historyKind: stages.HistoryChat, logSize: DefaultGenerationLog, toolLimit: DefaultToolConcurrency}
 	for _, o := range opts {
 		if o == nil {
 			continue
@@ -154,6 +155,11 @@ next:
 	for _, t := range more {
 		if t.Name == "" || t.Call == nil {
 			return nil, fmt.Errorf("%w: tool %q: a tool needs a name and a function", ErrOption, t.Name)
+		}
+		if t.Parameters != "" {
+			if _, err := compileSchema(t.Parameters); err != nil {
+				return nil, fmt.Errorf("%w: tool %q: %w", ErrOption, t.Name, err)
+			}
 		}
 		for i := range out {
 			if out[i].Name == t.Name {

@@ -47,6 +47,7 @@ type request struct {
 	mu        sync.Mutex
 	loops     map[string]*loop // being sampled, by correlation id
 	reason    string           // why the last loop failed
+	ran       []stages.ToolRun // on the way to its final answer
 	faulted   reported         // by error_occurred
 	component component        // that is executed, once it was created
 }

@@ -18,6 +18,8 @@ type loop struct {
 
 	// Of the final answer: what precedes it in the history. Guarded by the request's mutex.
 	added []stages.Message
+	// And the tools that it took.
+	ran []stages.ToolRun
 }
 
 // trySampling runs the sampling stage for a component. An error that the loop ended in is returned after its hooks have
@@ -87,6 +89,7 @@ type try struct {
 	stages.Attempt
 	question
 	added []stages.Message
+	ran   []stages.ToolRun
 }
 
 // tries are those of a loop so far.
@@ -119,6 +122,7 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 		res.FinalResult, res.FinalAction, res.FinalHistory = final.Result, final.Action, final.history
 		r.mu.Lock()
 		l.added = append(final.history.Tail(final.turns).Messages().Slice(), final.added...)
+		l.ran = final.ran
 		r.mu.Unlock()
 	}
 	return p.Done(res), nil
@@ -146,12 +150,12 @@ func (s *Session) loop(
 		}
 		res.Iterations = n
 		v, err := s.validate(ctx, r.after(p.Meta()), p.Requirements(), stages.Target{
-			Output: a.output, Action: q.action, History: q.history,
+			Output: a.output, Action: q.action, History: q.history, Tools: stages.ListOf(a.ran...),
 		}, l.component.ModelOptions())
 		if err != nil {
 			return err
 		}
-		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q, a.added}
+		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q, a.added, a.ran}
 		past := done.attempts.List()
 		done.add(t)
 		if _, err := s.call.iteration(ctx, stages.NewIteration(r.after(p.Meta()), stages.IterationFields{
