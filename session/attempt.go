@@ -40,10 +40,6 @@ func (x *sampling) attempt(ctx context.Context, q question) (t tried) {
 		t.err = err
 		return t
 	}
-	if context.Cause(ctx) == errDecided { //nolint:errorlint // its own cause
-		t.err = errDecided // nobody wants to know any more
-		return t
-	}
 	v, err := x.s.validate(ctx, x.r.after(x.p.Meta()), x.p.Requirements(), stages.Target{
 		Output: a.output, Action: q.action, History: q.history,
 	}, x.l.component.ModelOptions())

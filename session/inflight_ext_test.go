@@ -94,6 +94,15 @@ func TestFirstSuccessCancelsTheRest(t *testing.T) {
 				t.Errorf("usage %+v, totals %+v", res.Usage, s.Totals())
 			}
 		})
+		t.Run(tc.name+", without a link", func(t *testing.T) {
+			t.Parallel()
+			s := start(t, session.WithBackend(gather(tc.rest, says("yes"), tc.rest)))
+			res, err := s.Instruct(t.Context(), "Say yes.", session.Require(mentions("yes")),
+				session.Using(session.RejectionSampling{LoopBudget: 2, Concurrency: 3}))
+			if err != nil || !res.Success || res.Text() != "yes" || res.Attempts.Len() != 1 {
+				t.Fatalf("got %+v, %v", res, err)
+			}
+		})
 	}
 }
 
@@ -143,6 +152,44 @@ func TestResultsAreComplete(t *testing.T) {
 		session.Using(session.TemplateRepair{LoopBudget: 1, Concurrency: 3}))
 	if err != nil || !res.Success || res.Text() != "yes" || res.Attempts.Len() != 3 || res.Attempts.At(2).Result.Text != "yes" {
 		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+// An attempt that was checked already when another one succeeded is on record. A block at its sampling_iteration comes too
+// late, a link that fails there fails the call.
+func TestTheAttemptAfterTheSuccess(t *testing.T) {
+	t.Parallel()
+	for name, second := range map[string]error{"seen": nil, "blocked": chain.Block("not here"), "failed": errDown} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rec, checked := &recorder{}, make(chan struct{}, 2)
+			s := start(t, session.WithBackend(gather(says("yes"), says("yes"))), session.WithSetup(rec.register))
+			use(t, s.Pipeline().Validation, chain.Observe("tell", func(context.Context, chain.Outcome[*stages.Validation]) {
+				checked <- struct{}{}
+			}))
+			use(t, s.Pipeline().Iteration, chain.After("wait", func(_ context.Context, i *stages.Iteration) (*stages.Iteration, error) {
+				if i.Number() == 2 {
+					return i, second
+				}
+				<-checked
+				<-checked
+				return i, nil
+			}))
+			res, err := s.Instruct(t.Context(), "Say yes.", session.Require(mentions("yes")),
+				session.Using(session.RejectionSampling{LoopBudget: 1, Concurrency: 2}))
+			end := last[*stages.Sampling](t, rec, "sampling_loop_end")
+			if end.Attempts().Len() != 2 || end.Success() != (name != "failed") || end.FailureReason() != "" {
+				t.Errorf("sampling_loop_end got %+v", end)
+			}
+			switch {
+			case name == "failed":
+				if !errors.Is(err, errDown) {
+					t.Errorf("got %v", err)
+				}
+			case err != nil || !res.Success:
+				t.Errorf("got %+v, %v", res, err)
+			}
+		})
 	}
 }
 
