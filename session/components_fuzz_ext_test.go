@@ -80,7 +80,7 @@ func FuzzSlotAnswer(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got, err := one[tideOut](t, text)
+		got, err := slotAnswer[tideOut](t, text)
 		if err != nil {
 			if e := (*session.DecodeError)(nil); !errors.As(err, &e) {
 				t.Fatalf("got %v", err)

@@ -18,7 +18,8 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err != nil {
 		return nil, err
 	}
-	sent, err := fit(g, r.answers)
+	answers := r.answering(g.Meta())
+	sent, err := fit(g, answers)
 	if err != nil {
 		s.fault(ctx, r, g.Meta(), stages.FaultFields{
 			Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
@@ -28,9 +29,9 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	begun := time.Now()
 	var out *stages.Generation
 	err = s.contain(func() (err error) {
-		out, err = r.answers.Generate(ctx, sent)
+		out, err = answers.Generate(ctx, sent)
 		if err == nil && (out == nil || !out.HasResult()) {
-			err = fmt.Errorf("%w: %s", ErrNoAnswer, r.backend.Name)
+			err = fmt.Errorf("%w: %s", ErrNoAnswer, g.Backend().Name)
 		}
 		return err
 	})
@@ -141,6 +142,7 @@ type question struct {
 	action  stages.Action
 	history stages.History // all of it; the model sees the loop's view
 	turns   int            // messages at its end that this loop has put there, which the model sees in any case
+	solver  *solver        // answers in the place of the session's backend; nil: that one
 }
 
 // answer is what came of it.
@@ -160,9 +162,10 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 	}
 	view := q.history.Tail(min(q.history.Len(), c.Window().Or(q.history.Len())+q.turns)).Messages()
 	for round := 0; ; round++ {
-		g, err := s.call.generation(ctx, stages.NewGeneration(r.after(l.meta), stages.GenerationFields{
+		m := r.after(l.meta)
+		g, err := s.call.generation(ctx, stages.NewGeneration(m, stages.GenerationFields{
 			Action: q.action, History: q.history, Messages: view.Append(a.added...),
-			ModelOptions: c.ModelOptions(), Tools: l.tools, Format: c.Format(), Backend: r.backend,
+			ModelOptions: c.ModelOptions(), Tools: l.tools, Format: c.Format(), Backend: r.delegate(m, q.solver),
 		}))
 		if err == nil && !g.HasResult() {
 			err = noResult("generation")

@@ -45,11 +45,12 @@ type request struct {
 	usage    stages.Usage
 
 	mu        sync.Mutex
-	loops     map[string]*loop // being sampled, by correlation id
-	reason    string           // why the last loop failed
-	ran       []stages.ToolRun // on the way to its final answer
-	faulted   reported         // by error_occurred
-	component component        // that is executed, once it was created
+	loops     map[string]*loop   // being sampled, by correlation id
+	solvers   map[string]Backend // of generations that the session's own backend does not answer, by correlation id
+	reason    string             // why the last loop failed
+	ran       []stages.ToolRun   // on the way to its final answer
+	faulted   reported           // by error_occurred
+	component component          // that is executed, once it was created
 }
 
 type requestKey struct{}

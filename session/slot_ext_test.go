@@ -15,8 +15,8 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// one calls a slot from nothing to Out once, with a backend that gives one answer.
-func one[Out any](tb testing.TB, text string) (Out, error) {
+// slotAnswer calls a slot from nothing to Out once, with a backend that gives one answer.
+func slotAnswer[Out any](tb testing.TB, text string) (Out, error) {
 	tb.Helper()
 	f := session.NewSlot[struct{}, Out]("f", "do it")
 	return f.Call(tb.Context(), session.On(script(answer(text)), stages.History{}), struct{}{}, session.LoopBudget(1))
@@ -54,7 +54,7 @@ func TestSlotIsStrict(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := one[tideOut](t, tc.text)
+			got, err := slotAnswer[tideOut](t, tc.text)
 			if tc.problem == "" {
 				if err != nil || got != good {
 					t.Errorf("got %+v, %v", got, err)
@@ -94,35 +94,35 @@ func TestSlotTypes(t *testing.T) {
 			t.Errorf("%s: got %#v, %v, want %#v", name, got, err, want)
 		}
 	}
-	text, err := one[string](t, `{"value":"06:40"}`)
+	text, err := slotAnswer[string](t, `{"value":"06:40"}`)
 	check("string", err, text, "06:40")
-	n, err := one[int](t, `{"value":9007199254740993}`)
+	n, err := slotAnswer[int](t, `{"value":9007199254740993}`)
 	check("int", err, n, 9007199254740993)
-	list, err := one[[]string](t, `{"value":["a","b"]}`)
+	list, err := slotAnswer[[]string](t, `{"value":["a","b"]}`)
 	check("list", err, list, []string{"a", "b"})
-	m, err := one[map[string]int](t, `{"a":1}`)
+	m, err := slotAnswer[map[string]int](t, `{"a":1}`)
 	check("map", err, m, map[string]int{"a": 1})
-	p, err := one[*tideOut](t, `{"value":null}`)
+	p, err := slotAnswer[*tideOut](t, `{"value":null}`)
 	check("pointer", err, p, (*tideOut)(nil))
-	x, err := one[any](t, `{"value":[true]}`)
+	x, err := slotAnswer[any](t, `{"value":[true]}`)
 	check("any", err, x, []any{true})
-	none, err := one[any](t, `{"value":null}`)
+	none, err := slotAnswer[any](t, `{"value":null}`)
 	check("any null", err, none, nil)
-	deep, err := one[nested](t, `{"items":[{"name":"a"}],"at":"2026-01-02T03:04:05Z"}`)
+	deep, err := slotAnswer[nested](t, `{"items":[{"name":"a"}],"at":"2026-01-02T03:04:05Z"}`)
 	if err != nil || deep.Items[0].Name != "a" || deep.At.Hour() != 3 {
 		t.Errorf("nested: got %+v, %v", deep, err)
 	}
 	for name, err := range map[string]error{
-		"a bare string":   second(one[string](t, `"06:40"`)),
-		"300 as int8":     second(one[int8](t, `{"value":300}`)),
-		"1.5 as int":      second(one[int](t, `{"value":1.5}`)),
-		"its own decoder": second(one[struct{ Day weekday }](t, `{"Day":{}}`)),
+		"a bare string":   second(slotAnswer[string](t, `"06:40"`)),
+		"300 as int8":     second(slotAnswer[int8](t, `{"value":300}`)),
+		"1.5 as int":      second(slotAnswer[int](t, `{"value":1.5}`)),
+		"its own decoder": second(slotAnswer[struct{ Day weekday }](t, `{"Day":{}}`)),
 	} {
 		if e := (*session.DecodeError)(nil); !errors.As(err, &e) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	if err := second(one[struct{ B bomb }](t, `{"B":{}}`)); err == nil || !strings.Contains(err.Error(), "boom") {
+	if err := second(slotAnswer[struct{ B bomb }](t, `{"B":{}}`)); err == nil || !strings.Contains(err.Error(), "boom") {
 		t.Errorf("a decoder that panics: got %v", err)
 	}
 }
@@ -137,9 +137,9 @@ func TestSlotRefusesTypes(t *testing.T) {
 	b := script()
 	on := session.On(b, stages.History{})
 	for name, err := range map[string]error{
-		"a func":      second(one[func()](t, "")),
-		"a channel":   second(one[struct{ C chan int }](t, "")),
-		"itself":      second(one[knot](t, "")),
+		"a func":      second(slotAnswer[func()](t, "")),
+		"a channel":   second(slotAnswer[struct{ C chan int }](t, "")),
+		"itself":      second(slotAnswer[knot](t, "")),
 		"an argument": second(session.NewSlot[struct{ C chan int }, string]("f", "d").Call(t.Context(), on, struct{ C chan int }{})),
 		"a panic":     second(session.NewSlot[json.Marshaler, string]("f", "d").Call(t.Context(), on, mine{})),
 		"a transform": second(transformed(t, on)),
