@@ -189,5 +189,6 @@ func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) e
 	s.changed(ctx, r, stages.HistoryChangeFields{
 		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
 	})
+	s.prune(ctx, r)
 	return nil
 }
