@@ -407,3 +407,26 @@ func removedBy(changes []*stages.HistoryChange) (out []stages.List[stages.Messag
 	}
 	return out
 }
+
+// What came while a call pruned is pruned by that call.
+func TestPruningSeesWhatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	var s *session.Session
+	once := sync.OnceValue(func() error {
+		_, err := s.Instruct(t.Context(), "two")
+		return err
+	})
+	s = start(t, session.WithBackend(echo()), session.WithHistory(chat(1)),
+		session.WithPruning(prunerFunc(func(ctx context.Context, p session.Past) (session.Cut, error) {
+			if err := once(); err != nil {
+				return session.Cut{}, err
+			}
+			return session.KeepTurns(1).Prune(ctx, p)
+		})))
+	if _, err := s.Instruct(t.Context(), "one"); err != nil {
+		t.Fatal(err)
+	}
+	if got := transcript(s.History().Messages()); got != "s:Be brief. u:two a:two" {
+		t.Errorf("got %q", got)
+	}
+}
