@@ -244,5 +244,8 @@ func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) (
 	s.changed(ctx, r, stages.HistoryChangeFields{
 		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
 	})
+	if !s.apart {
+		s.prune(ctx, r)
+	}
 	return resulting, nil
 }

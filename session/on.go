@@ -28,7 +28,7 @@ var (
 // says otherwise, and from those of the block that ctx is in; see stages.WithPlugins. Payloads have no session id. There is
 // nothing to close, and the backend stays open. Safe for concurrent use.
 //
-// The options are those of Start that need no session; WithPlugins and WithSetup are refused. An error of an option, or a
+// The options are those of Start that need no session; WithPlugins, WithSetup and WithPruning are refused. An error of an option, or a
 // backend that is missing, is returned by each call.
 func On(backend Backend, history stages.History, opts ...Option) Caller {
 	a := &apart{}
@@ -39,6 +39,8 @@ func On(backend Backend, history stages.History, opts ...Option) Caller {
 			return err
 		case len(cfg.setup) > 0:
 			return fmt.Errorf("%w: without a session there are no links of its own: use stages.WithPlugins", ErrOption)
+		case len(cfg.pruners) > 0:
+			return fmt.Errorf("%w: without a session there is no history to prune", ErrOption)
 		}
 		a.given = given{cfg.backend, describe(cfg.backend, cfg.model), cfg.history}
 		a.s = runtimeOf(cfg, len(opts) == 0)

@@ -42,6 +42,7 @@ type config struct {
 	historyKind stages.HistoryKind
 	tools       []stages.Callable
 	toolLimit   int
+	pruners     []Pruner
 	logSize     int
 }
 
@@ -123,7 +124,7 @@ func WithModelOptions(o stages.ModelOptions) Option {
 func WithHistory(h stages.History) Option { return set(func(c *config) { c.history = h }) }
 
 // WithHistoryKind says what the model sees of the conversation, by default all of it. The session keeps the whole
-// conversation in any case.
+// conversation in any case, unless WithPruning says otherwise.
 func WithHistoryKind(k stages.HistoryKind) Option {
 	return option(func(c *config) error {
 		if k != stages.HistoryChat && k != stages.HistorySingle {

@@ -34,6 +34,7 @@ type Session struct {
 	closed       chan struct{}       // closed when the session is
 	closeErr     error
 	history      stages.History
+	pruning      pruning
 	conversation int       // how often the history was reset
 	last         *answered // the last answer, nil without one
 	interactions int
@@ -133,24 +134,37 @@ func (s *Session) bind() {
 
 // open fires the hooks of the start.
 func (s *Session) open(ctx context.Context) error {
-	inside, r, err := s.begin(ctx)
-	if err != nil {
-		return err
-	}
-	p, err := s.call.session(inside, stages.NewSession(r.meta(), stages.SessionFields{
-		ModelID: s.backend.Model, ModelOptions: s.options, HistoryKind: s.cfg.historyKind,
-	}))
-	s.end(r)
+	err := s.opening(ctx)
 	s.mu.Lock()
 	opened := s.opened
 	s.mu.Unlock()
-	switch {
-	case err == nil && !opened: // a link answered in the place of the handler
-		s.adopt(p)
-	case err != nil && opened:
+	if err != nil && opened {
 		return errors.Join(err, s.shutdown(ctx, err))
 	}
 	return err
+}
+
+// opening is the request of the start.
+func (s *Session) opening(ctx context.Context) error {
+	ctx, r, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.end(r)
+	p, err := s.call.session(ctx, stages.NewSession(r.meta(), stages.SessionFields{
+		ModelID: s.backend.Model, ModelOptions: s.options, HistoryKind: s.cfg.historyKind,
+	}))
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	opened := s.opened
+	s.mu.Unlock()
+	if !opened { // a link answered in the place of the handler
+		s.adopt(p)
+	}
+	s.prune(ctx, r)
+	return nil
 }
 
 // start is the handler of the session stage.
