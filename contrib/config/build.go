@@ -135,6 +135,9 @@ func (b *builder) options(f fields) (opts []chain.Option) {
 		if err := on.UnmarshalText([]byte(name)); err != nil {
 			b.problems.add(f.by["on_error"].node, "", "on_error: %v", err)
 		}
+		if on == chain.Fail && f.text("mode") == chain.FireAndForget.String() {
+			b.problems.add(f.by["on_error"].node, "", "on_error: what runs in the background cannot fail a call")
+		}
 		opts = append(opts, chain.OnFailure(on))
 	}
 	if v, ok := f.get("timeout"); ok {
@@ -203,7 +206,7 @@ func (b *builder) plugin(v value) (e stages.Entry, ok bool) {
 	if !ok {
 		return e, false
 	}
-	e = stages.With(plugin, b.defaults...).Named(name).With(b.options(f)...)
+	e = stages.With(plugin, chain.Fitting(b.defaults...)).Named(name).Fitting(b.options(f)...)
 	hooks := f.fields("hooks")
 	for _, hook := range hooks.names {
 		b.out.names[hook] = hooks.keys[hook]
@@ -301,7 +304,7 @@ func (b *builder) group(v value) (e stages.Entry, ok bool) {
 		b.problems.add(v.node, "", "group %q has no plugins", clip(name))
 		return e, false
 	}
-	return stages.Group(name, members...).With(b.options(f)...), ok
+	return stages.Group(name, members...).Fitting(b.options(f)...), ok
 }
 
 func (b *builder) override(v value) {
