@@ -21,6 +21,7 @@ type built struct {
 	plugins    map[string]made
 	dispatcher *chain.DispatcherConfig
 	names      map[string]ast.Node // where plugins, hooks and links are named
+	overrides  []string            // links that are overridden
 }
 
 // made is a plugin with what it was made of.
@@ -326,6 +327,7 @@ func (b *builder) override(v value) {
 		return
 	}
 	b.out.names[f.text("link")] = f.by["link"].node
+	b.out.overrides = append(b.out.overrides, f.text("link"))
 	b.out.entries = append(b.out.entries, stages.Override(f.text("link"), opts...))
 }
 
