@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/sony/gobreaker/v2"
 
@@ -254,7 +255,7 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	}
 	settings, err := contained(func() (any, error) { return k.decode(config) })
 	if err != nil {
-		b.decoding(at, name, err)
+		b.decoding(k, config, name, err)
 		return nil, false
 	}
 	if old, there := b.had[name]; there && old.kind == kind && reflect.DeepEqual(old.settings, settings) {
@@ -273,17 +274,29 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	return plugin, true
 }
 
-// decoding notes an error of a plugin's own settings. The decoder's text may quote a value only where that is a number.
-func (b *builder) decoding(at ast.Node, name string, err error) {
-	b.syntax(err)
-	e := b.last()
-	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
-		e.Line, e.Column = place(at)
+// decoding notes an error of a plugin's own settings, config, which do not fit the type of k. Of what decoders say it shows
+// what is known to quote no value (but for numbers): another text, a time.ParseDuration's, say, may have a secret in it.
+func (b *builder) decoding(k kind, config ast.Node, name string, err error) {
+	what := "config of plugin \"" + clip(name) + "\": "
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil {
+		b.syntax(err)
+		b.last().Message = what + b.last().Message
+		return
 	}
-	if e.Err != nil {
-		e.Message = e.Err.Error()
+	at := config
+	for _, pair := range pairs(config) { // the decoder did not say where
+		if _, e := contained(func() (any, error) { return k.decode(pair) }); e != nil {
+			at = pair.Value
+			what += raw(pair.Key) + ": "
+			break
+		}
 	}
-	e.Message = "config of plugin \"" + clip(name) + "\": " + e.Message
+	if s, ok := errors.AsType[showable](err); ok {
+		b.because(at, s.error, "%s%v", what, s)
+		return
+	}
+	b.problems.add(at, "", "%sdoes not fit %v", what, k.typ)
 }
 
 func (b *builder) group(v value) (e stages.Entry, ok bool) {
