@@ -50,6 +50,7 @@ func (c *Chain[P]) Explain() Plan {
 		note(n.ring() == ringOuter && gate && n.mode == Sequential, "can skip the hooks")
 		note(n.mode == Audit && n.kind == KindAround, "shadow")
 		note(!n.blocks && (n.mode == Sequential || n.mode == Concurrent) && !n.observes(), "never blocks here")
+		note(n.failureYielded(), "left out: OnFailure(Fail): in mode "+n.mode.String()+" "+cannotStop)
 		note(n.g.flags.Load()&pinned != 0, "always asks its breaker")
 		l.Notes = append(l.Notes, n.notes...)
 		if e := pl.incumbent(n); e != nil {

@@ -186,15 +186,14 @@ type settings struct {
 	candidateFor  string
 	cases         int
 	casePayloads  bool
+	failureYields bool // Fail is for as long as the mode allows it
 }
 
 // check finds everything that is wrong with one link on its own.
 func (l *Link[P]) check() error {
 	s := &l.settings
-	bad := func(format string, a ...any) error {
-		return fmt.Errorf("chain: %s link %q: %s", s.kind, s.name, fmt.Sprintf(format, a...))
-	}
-	around, observer := s.kind == KindAround, s.observes()
+	bad := s.wrong
+	misfit := s.misfit()
 	switch {
 	case s.name == "":
 		return errors.New("chain: a link needs a name")
@@ -204,7 +203,7 @@ func (l *Link[P]) check() error {
 		return bad("an override without options")
 	case s.kind == KindOverride:
 		return nil
-	case l.limit != nil && observer:
+	case l.limit != nil && s.observes():
 		return bad("Limit is for links that can rewrite")
 	case l.hook == nil && l.around == nil && l.observe == nil:
 		return bad("nil function")
@@ -216,24 +215,18 @@ func (l *Link[P]) check() error {
 		return bad("negative timeout %v", s.timeout)
 	case s.breaker.Timeout < 0 || s.breaker.Interval < 0 || s.breaker.BucketPeriod < 0:
 		return bad("negative duration in the breaker's settings")
-	case around && s.mode != Sequential && s.mode != Audit && s.mode != Disabled:
-		return bad("mode %s: an Around takes sequential, audit or disabled", s.mode)
-	case observer && s.mode != Sequential && s.mode != FireAndForget && s.mode != Disabled:
-		return bad("mode %s: an observer takes sequential, fire_and_forget or disabled", s.mode)
-	case around && s.timeout > 0:
-		return bad("a hard timeout is for hooks; use middleware.Timeout to bound what an Around wraps")
-	case s.outer && !around:
-		return bad("Outer is for Around links")
-	case s.candidateFor != "" && s.kind != KindBefore && s.kind != KindAfter:
-		return bad("CandidateFor is for Before and After hooks")
+	case misfit != "":
+		return bad("%s", misfit)
 	case s.candidateFor == s.name && s.name != "":
 		return bad("CandidateFor names the link itself")
-	case s.timed && !observer:
-		return bad("Timed is for observers")
-	case s.failure == Fail && !s.canStop():
-		return bad("OnFailure(Fail): this link cannot stop a call")
+	case s.failure == Fail && !s.failureYields && !s.canStop():
+		return bad("OnFailure(Fail): %s", cannotStop)
 	}
 	return nil
+}
+
+func (s *settings) wrong(format string, a ...any) error {
+	return fmt.Errorf("chain: %s link %q: %s", s.kind, s.name, fmt.Sprintf(format, a...))
 }
 
 // canStop says that the failure of such a link can fail a call.
@@ -246,6 +239,8 @@ func (s *settings) observes() bool { return s.kind == KindObserve || s.kind == K
 // onFailure is the policy in force.
 func (s *settings) onFailure() Failure {
 	switch {
+	case s.failureYielded():
+		return Ignore
 	case s.failure != failureByMode:
 		return s.failure
 	case s.observes(), s.mode != Sequential && s.mode != Concurrent:
@@ -253,6 +248,8 @@ func (s *settings) onFailure() Failure {
 	}
 	return Fail
 }
+
+func (s *settings) failureYielded() bool { return s.failure == Fail && s.failureYields && !s.canStop() }
 
 // lazy says that the trip rule reads consecutive failures only, so that a healthy link need not ask its breaker.
 func (s *settings) lazy() bool {

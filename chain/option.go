@@ -36,7 +36,9 @@ func InMode(m Mode) Option { return option(func(s *settings) { s.mode = m }) }
 func Outer() Option { return option(func(s *settings) { s.outer = true }) }
 
 // OnFailure sets what the link's failure does to the call.
-func OnFailure(f Failure) Option { return option(func(s *settings) { s.failure = f }) }
+func OnFailure(f Failure) Option {
+	return option(func(s *settings) { s.failure, s.failureYields = f, false })
+}
 
 // Timeout is a hard bound on a hook or an observer: it runs on a goroutine of its own, its context expires after d, and
 // when it is not back by then it is abandoned and its late result dropped. Zero means none.

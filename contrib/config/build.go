@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/sony/gobreaker/v2"
 
@@ -21,6 +22,7 @@ type built struct {
 	plugins    map[string]made
 	dispatcher *chain.DispatcherConfig
 	names      map[string]ast.Node // where plugins, hooks and links are named
+	overrides  []string            // links that are overridden
 }
 
 // made is a plugin with what it was made of.
@@ -135,6 +137,9 @@ func (b *builder) options(f fields) (opts []chain.Option) {
 		if err := on.UnmarshalText([]byte(name)); err != nil {
 			b.problems.add(f.by["on_error"].node, "", "on_error: %v", err)
 		}
+		if on == chain.Fail && f.text("mode") == chain.FireAndForget.String() {
+			b.problems.add(f.by["on_error"].node, "", "on_error: what runs in the background cannot fail a call")
+		}
 		opts = append(opts, chain.OnFailure(on))
 	}
 	if v, ok := f.get("timeout"); ok {
@@ -203,7 +208,7 @@ func (b *builder) plugin(v value) (e stages.Entry, ok bool) {
 	if !ok {
 		return e, false
 	}
-	e = stages.With(plugin, b.defaults...).Named(name).With(b.options(f)...)
+	e = stages.With(plugin, chain.Fitting(b.defaults...)).Named(name).Fitting(b.options(f)...)
 	hooks := f.fields("hooks")
 	for _, hook := range hooks.names {
 		b.out.names[hook] = hooks.keys[hook]
@@ -250,7 +255,7 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	}
 	settings, err := contained(func() (any, error) { return k.decode(config) })
 	if err != nil {
-		b.decoding(at, name, err)
+		b.decoding(k, config, name, err)
 		return nil, false
 	}
 	if old, there := b.had[name]; there && old.kind == kind && reflect.DeepEqual(old.settings, settings) {
@@ -269,17 +274,29 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	return plugin, true
 }
 
-// decoding notes an error of a plugin's own settings. The decoder's text may quote a value only where that is a number.
-func (b *builder) decoding(at ast.Node, name string, err error) {
-	b.syntax(err)
-	e := b.last()
-	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
-		e.Line, e.Column = place(at)
+// decoding notes an error of a plugin's own settings, config, which do not fit the type of k. Of what decoders say it shows
+// what is known to quote no value (but for numbers): another text, a time.ParseDuration's, say, may have a secret in it.
+func (b *builder) decoding(k kind, config ast.Node, name string, err error) {
+	what := "config of plugin \"" + clip(name) + "\": "
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil {
+		b.syntax(err)
+		b.last().Message = what + b.last().Message
+		return
 	}
-	if e.Err != nil {
-		e.Message = e.Err.Error()
+	at := config
+	for _, pair := range pairs(config) { // the decoder did not say where
+		if _, e := contained(func() (any, error) { return k.decode(pair) }); e != nil {
+			at = pair.Value
+			what += raw(pair.Key) + ": "
+			break
+		}
 	}
-	e.Message = "config of plugin \"" + clip(name) + "\": " + e.Message
+	if s, ok := errors.AsType[showable](err); ok {
+		b.because(at, s.error, "%s%v", what, s)
+		return
+	}
+	b.problems.add(at, "", "%sdoes not fit %v", what, k.typ)
 }
 
 func (b *builder) group(v value) (e stages.Entry, ok bool) {
@@ -301,7 +318,7 @@ func (b *builder) group(v value) (e stages.Entry, ok bool) {
 		b.problems.add(v.node, "", "group %q has no plugins", clip(name))
 		return e, false
 	}
-	return stages.Group(name, members...).With(b.options(f)...), ok
+	return stages.Group(name, members...).Fitting(b.options(f)...), ok
 }
 
 func (b *builder) override(v value) {
@@ -323,6 +340,7 @@ func (b *builder) override(v value) {
 		return
 	}
 	b.out.names[f.text("link")] = f.by["link"].node
+	b.out.overrides = append(b.out.overrides, f.text("link"))
 	b.out.entries = append(b.out.entries, stages.Override(f.text("link"), opts...))
 }
 

@@ -36,24 +36,24 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 func (s *Secret) UnmarshalYAML(decode func(any) error) error {
 	var ref map[string]string
 	if err := decode(&ref); err != nil {
-		return errors.New("a secret is given as {env: NAME} or {file: path}, never as itself")
+		return showable{errors.New("a secret is given as {env: NAME} or {file: path}, never as itself")}
 	}
 	name, isEnv := ref["env"]
 	path, isFile := ref["file"]
 	switch {
 	case len(ref) != 1 || !isEnv && !isFile:
-		return errors.New("a secret is given as {env: NAME} or {file: path}, by one of the two")
+		return showable{errors.New("a secret is given as {env: NAME} or {file: path}, by one of the two")}
 	case isEnv:
 		v, ok := os.LookupEnv(name)
 		if !ok {
-			return fmt.Errorf("the environment variable %s of a secret is not set", name)
+			return showable{fmt.Errorf("the environment variable %s of a secret is not set", name)}
 		}
 		s.value = strings.TrimSpace(v)
 		return nil
 	}
 	v, err := readSecret(path)
 	if err != nil {
-		return fmt.Errorf("the file of a secret: %w", err)
+		return showable{fmt.Errorf("the file of a secret: %w", err)}
 	}
 	s.value = strings.TrimSpace(v)
 	return nil
