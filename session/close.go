@@ -113,6 +113,9 @@ func (s *Session) nextLive(caller *request) *request {
 	defer s.mu.Unlock()
 	for _, r := range s.live {
 		if !r.nests(caller) {
+			if r.done == nil {
+				r.done = make(chan struct{})
+			}
 			return r
 		}
 	}

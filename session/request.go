@@ -21,11 +21,14 @@ const MaxDepth = stages.DefaultDepth
 // request is one call of a session from begin to end. Handlers find it by the request id of their payload, which no link
 // can change, so that they work when a link passes on a context of its own.
 type request struct {
+	context.Context // of the call, in which the request is found
+
 	base    stages.Meta // what the Metas of all its stages have in common
 	parent  *request    // the call in which a hook made this one
 	begun   time.Time
 	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed at the end
+	done    chan struct{} // closed at the end; nil until somebody waits for it. Guarded by the session's mutex
+	ids     ids
 	serial  atomic.Int64  // of correlation ids
 	forgets atomic.Bool   // a reset has reached its handler
 
@@ -55,14 +58,52 @@ type request struct {
 
 type requestKey struct{}
 
+// Value finds the request in the contexts of its call.
+func (r *request) Value(key any) any {
+	if key == (requestKey{}) {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
 // enclosing is the request that ctx belongs to, or nil.
 func enclosing(ctx context.Context) *request {
 	r, _ := ctx.Value(requestKey{}).(*request)
 	return r
 }
 
-// newID is a random id of 130 bits.
+// newID is a random id of 130 bits, 26 characters.
 func newID() string { return rand.Text() }
+
+// ids are the id of a request and the first correlation ids in it, as many as most requests need, in one string.
+type ids string
+
+const (
+	idsAhead = 9
+	idLen    = 26
+)
+
+func newIDs() ids {
+	var b [idsAhead * (idLen + 2)]byte
+	id := newID()
+	for i := range idsAhead {
+		at := b[i*(idLen+2):]
+		copy(at, id)
+		at[idLen], at[idLen+1] = '.', byte('1'+i)
+	}
+	return ids(b[:])
+}
+
+func (s ids) request() string { return string(s[:idLen]) }
+
+// correlation is the nth id in the request, from 1.
+func (s ids) correlation(n int64) string {
+	if n > idsAhead {
+		return s.request() + "." + strconv.FormatInt(n, 10)
+	}
+	end := n * (idLen + 2)
+	return string(s[end-idLen-2 : end])
+}
 
 // begin lets a call into the session; end must be called with the request. All that happens in the call gets the context.
 func (s *Session) begin(ctx context.Context) (context.Context, *request, error) {
@@ -95,7 +136,7 @@ func (s *Session) beginWith(ctx context.Context, from given) (context.Context, *
 func (s *Session) newRequest(ctx context.Context, from given) (context.Context, *request, error) {
 	s.mu.Lock()
 	r := &request{
-		parent: enclosing(ctx), begun: time.Now(), done: make(chan struct{}),
+		parent: enclosing(ctx), begun: time.Now(), ids: newIDs(),
 		given: from, conversation: s.conversation, options: s.options,
 	}
 	if !s.apart {
@@ -103,7 +144,7 @@ func (s *Session) newRequest(ctx context.Context, from given) (context.Context, 
 	}
 	s.mu.Unlock()
 	r.base = stages.Meta{
-		SessionID: s.id, RequestID: newID(), UserID: s.cfg.user, Labels: s.cfg.labels, Metadata: s.cfg.metadata,
+		SessionID: s.id, RequestID: r.ids.request(), UserID: s.cfg.user, Labels: s.cfg.labels, Metadata: s.cfg.metadata,
 	}
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	ctx, err := stages.NewContext(ctx, stages.Info{
@@ -117,16 +158,20 @@ func (s *Session) newRequest(ctx context.Context, from given) (context.Context, 
 		return nil, nil, fmt.Errorf("session: %w", err)
 	}
 	r.base.ParentRequestID = stages.From(ctx).ParentID()
-	return context.WithValue(ctx, requestKey{}, r), r, nil
+	r.Context = ctx
+	return r, r, nil
 }
 
 // end is for a defer, so that a call that panics or calls Goexit ends too.
 func (s *Session) end(r *request) {
 	s.mu.Lock()
 	delete(s.live, r.base.RequestID)
+	done := r.done
 	s.mu.Unlock()
 	r.cancel(nil)
-	close(r.done)
+	if done != nil {
+		close(done)
+	}
 }
 
 // within says that r, or a request that it is nested in, is a live one of this session. s.mu is held.
@@ -175,7 +220,7 @@ func (r *request) identity() stages.Meta {
 
 // after is the Meta of a stage within the one that m belongs to.
 func (r *request) after(m stages.Meta) stages.Meta {
-	m.CorrelationID = r.base.RequestID + "." + strconv.FormatInt(r.serial.Add(1), 10)
+	m.CorrelationID = r.ids.correlation(r.serial.Add(1))
 	m.Time = time.Now()
 	return m
 }
