@@ -94,12 +94,10 @@ func checkPrefixes(tb testing.TB, name string, q stages.Requirement, text string
 	if got, err := q.CheckPrefix(tb.Context(), text, true); err != nil || got != want {
 		tb.Errorf("%s: %q at its end: %+v, %v; want %+v", name, text, got, err, want)
 	}
-	for i := range text {
-		for _, cut := range []int{i, i + 1} { // in the middle of a character too
-			got, err := q.CheckPrefix(tb.Context(), text[:cut], false)
-			if err != nil || got.Ruling != stages.Unknown && got != want {
-				tb.Errorf("%s: %q of %q: %+v, %v; want %+v", name, text[:cut], text, got, err, want)
-			}
+	for cut := range len(text) + 1 { // in the middle of a character too
+		got, err := q.CheckPrefix(tb.Context(), text[:cut], false)
+		if err != nil || got.Ruling != stages.Unknown && got != want {
+			tb.Errorf("%s: %q of %q: %+v, %v; want %+v", name, text[:cut], text, got, err, want)
 		}
 	}
 }

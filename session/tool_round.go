@@ -26,7 +26,7 @@ func WithToolConcurrency(n int) Option {
 }
 
 // runTools runs what one answer of the model asks for and returns the runs in the order of the calls. The first error, one
-// of a link, cancels the others, and no further one begins.
+// of a link, cancels the others, and no further one begins: their chain refuses a context that is done.
 func (s *Session) runTools(
 	ctx context.Context, r *request, m stages.Meta, calls stages.List[stages.ToolCall], available stages.List[stages.Callable],
 ) ([]*stages.Tool, error) {
@@ -38,22 +38,14 @@ func (s *Session) runTools(
 		}))
 		return err
 	}
-	if calls.Len() == 1 || s.cfg.toolLimit == 1 {
-		for i := range runs {
-			if err := run(ctx, i); err != nil {
-				return nil, err
-			}
-		}
-		return runs, nil
+	if calls.Len() == 1 {
+		return runs, run(ctx, 0)
 	}
 	g, inside := errgroup.WithContext(ctx)
 	g.SetLimit(s.cfg.toolLimit)
 	exited, caught := make([]bool, len(runs)), make([]error, len(runs))
 	for i := range runs {
 		g.Go(func() error {
-			if inside.Err() != nil && ctx.Err() == nil { // another one failed
-				return nil
-			}
 			exited[i] = true // unless it returns
 			caught[i] = contain(func() error { return run(inside, i) })
 			exited[i] = false
