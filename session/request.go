@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,7 @@ type request struct {
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed at the end
 	serial  atomic.Int64  // of correlation ids
+	ids     string        // the first correlation ids, one after the other: one allocation for most requests
 	forgets atomic.Bool   // a reset has reached its handler
 
 	// As they were when the call began.
@@ -43,7 +45,7 @@ type request struct {
 	usage    stages.Usage
 
 	mu        sync.Mutex
-	loops     map[string]*loop   // being sampled, by correlation id
+	loops     []*loop            // being sampled
 	solvers   map[string]Backend // of generations that the session's own backend does not answer, by correlation id
 	reason    string             // why the last loop failed
 	faulted   reported           // by error_occurred
@@ -94,6 +96,7 @@ func (s *Session) newRequest(ctx context.Context) (context.Context, *request, er
 	r.base = stages.Meta{
 		SessionID: s.id, RequestID: newID(), UserID: s.cfg.user, Labels: s.cfg.labels, Metadata: s.cfg.metadata,
 	}
+	r.ids = firstIDs(r.base.RequestID)
 	ctx, r.cancel = context.WithCancelCause(ctx)
 	ctx, err := stages.NewContext(ctx, stages.Info{
 		RequestID: r.base.RequestID, Backend: r.backend, History: r.history, Logger: s.cfg.logger,
@@ -162,9 +165,32 @@ func (r *request) identity() stages.Meta {
 
 // after is the Meta of a stage within the one that m belongs to.
 func (r *request) after(m stages.Meta) stages.Meta {
-	m.CorrelationID = r.base.RequestID + "." + strconv.FormatInt(r.serial.Add(1), 10)
+	m.CorrelationID = r.correlation(r.serial.Add(1))
 	m.Time = time.Now()
 	return m
+}
+
+// oneDigit is how many correlation ids a request has ready.
+const oneDigit = 9
+
+func firstIDs(request string) string {
+	var b strings.Builder
+	b.Grow(oneDigit * (len(request) + 2))
+	for n := range oneDigit {
+		b.WriteString(request)
+		b.WriteByte('.')
+		b.WriteByte(byte('1' + n))
+	}
+	return b.String()
+}
+
+// correlation is the nth correlation id: the request's id, a point, and n.
+func (r *request) correlation(n int64) string {
+	if n > oneDigit {
+		return r.base.RequestID + "." + strconv.FormatInt(n, 10)
+	}
+	each := int64(len(r.base.RequestID) + 2)
+	return r.ids[(n-1)*each : n*each]
 }
 
 // firstFault says whether err was not reported yet, and remembers it.
