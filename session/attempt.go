@@ -18,6 +18,7 @@ type try struct {
 // tries are those of a loop so far.
 type tries struct {
 	all      []try
+	first    [1]try                         // where most loops end: the memory of all until there are more
 	attempts stages.Growing[stages.Attempt] // the same, for payloads
 }
 

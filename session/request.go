@@ -29,8 +29,8 @@ type request struct {
 	cancel  context.CancelCauseFunc
 	done    chan struct{} // closed at the end; nil until somebody waits for it. Guarded by the session's mutex
 	ids     ids
-	serial  atomic.Int64  // of correlation ids
-	forgets atomic.Bool   // a reset has reached its handler
+	serial  atomic.Int64 // of correlation ids
+	forgets atomic.Bool  // a reset has reached its handler
 
 	// As they were when the call began.
 	given
@@ -48,7 +48,7 @@ type request struct {
 	usage    stages.Usage
 
 	mu        sync.Mutex
-	loops     map[string]*loop   // being sampled, by correlation id
+	loops     []*loop            // being sampled
 	solvers   map[string]Backend // of generations that the session's own backend does not answer, by correlation id
 	reason    string             // why the last loop failed
 	ran       []stages.ToolRun   // on the way to its final answer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/maillon-go/maillon/stages"
@@ -45,8 +46,8 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if c.ToolsEnabled() {
 		l.tools = r.tools
 	}
-	r.enter(m.CorrelationID, l)
-	defer r.leave(m.CorrelationID)
+	r.enter(l)
+	defer r.leave(l)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
 		Strategy: c.Strategy(), Action: c.Action(), History: c.History(),
 		Requirements: l.plan.required(c.Requirements()), LoopBudget: l.plan.budget,
@@ -60,26 +61,25 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	return out, l, out.Err()
 }
 
-func (r *request) enter(correlation string, l *loop) {
+func (r *request) enter(l *loop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.loops == nil {
-		r.loops = map[string]*loop{}
-	}
-	r.loops[correlation] = l
+	r.loops = append(r.loops, l)
 }
 
-func (r *request) leave(correlation string) {
+func (r *request) leave(l *loop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.loops, correlation)
+	r.loops = slices.DeleteFunc(r.loops, func(x *loop) bool { return x == l })
 }
 
 func (r *request) loopOf(m stages.Meta) (*loop, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.loops[m.CorrelationID]; l != nil {
-		return l, nil
+	for _, l := range r.loops { // there is one, but where a link runs a component several times at once
+		if l.meta.CorrelationID == m.CorrelationID {
+			return l, nil
+		}
 	}
 	return nil, fmt.Errorf("session: %s: a loop that is over", m.CorrelationID)
 }
@@ -112,6 +112,7 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 		return nil, err
 	}
 	x := sampling{plan: &l.plan, s: s, r: r, l: l, p: p, begun: time.Now()}
+	x.done.all = x.done.first[:0]
 	res := &x.res
 	res.FinalAction, res.FinalHistory = p.Action(), p.History()
 	if res.Err = s.contain(func() error { return x.run(ctx) }); res.Err != nil {
@@ -125,8 +126,11 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 		final := x.done.all[x.final]
 		res.FinalResult, res.FinalAction, res.FinalHistory = final.Result, final.Action, final.history
 		r.mu.Lock()
-		l.added = append(final.history.Tail(final.turns).Messages().Slice(), final.added...)
 		l.ran = final.ran
+		l.added = final.added
+		if final.turns > 0 {
+			l.added = append(final.history.Tail(final.turns).Messages().Slice(), final.added...)
+		}
 		r.mu.Unlock()
 	}
 	return p.Done(x.res), nil

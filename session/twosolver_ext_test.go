@@ -97,8 +97,10 @@ func TestTwoSolverAsksTheStrongBackendOnce(t *testing.T) {
 		{"the strong one fails", steps("no", "no"), []step{fails(errDown)}, []string{"scripted", "scripted", "strong"}, false, "", errDown},
 		{"the fast one fails", []step{fails(errDown)}, steps("yes"), []string{"scripted"}, false, "", errDown},
 		{
-			"the strong one asks for a tool", steps("no", "no"), []step{call("tide", "{}"), answer("yes")},
-			[]string{"scripted", "scripted", "strong", "strong"}, true, "yes", nil,
+			"the strong one asks for a tool", steps("no", "no"),
+			[]step{call("tide", "{}"), answer("yes")},
+			[]string{"scripted", "scripted", "strong", "strong"},
+			true, "yes", nil,
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
