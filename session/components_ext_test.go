@@ -284,7 +284,8 @@ func TestComponentOptionsWithoutAPlace(t *testing.T) {
 			return on.Act(t.Context(), limerick{"a"}, o)
 		}},
 		{
-			"GenerativeSlot", []string{"Name", "Images", "Require", "Examples", "Grounding", "Variable", "Prefix"},
+			"GenerativeSlot",
+			[]string{"Name", "Images", "Require", "Examples", "Grounding", "Variable", "Prefix"},
 			func(on session.Caller, o session.InstructOption) (*session.Result, error) {
 				_, res, err := session.NewSlot[string, string]("s", "d").Result(t.Context(), on, "v", o)
 				return res, err
