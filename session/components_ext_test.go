@@ -284,7 +284,8 @@ func TestComponentOptionsWithoutAPlace(t *testing.T) {
 			return on.Act(t.Context(), limerick{"a"}, o)
 		}},
 		{
-			"GenerativeSlot", []string{"Name", "Images", "Require", "Examples", "Grounding", "Variable", "Prefix"},
+			"GenerativeSlot",
+			[]string{"Name", "Images", "Require", "Examples", "Grounding", "Variable", "Prefix"},
 			func(on session.Caller, o session.InstructOption) (*session.Result, error) {
 				_, res, err := session.NewSlot[string, string]("s", "d").Result(t.Context(), on, "v", o)
 				return res, err
@@ -460,4 +461,47 @@ func TestComponentCallsApart(t *testing.T) {
 		})
 	}
 	g.Wait()
+}
+
+// Validate without a session checks the answer that the history ends with.
+func TestComponentValidateApart(t *testing.T) {
+	t.Parallel()
+	user, said := stages.Message{Role: stages.RoleUser, Text: "q"}, stages.Message{Role: stages.RoleAssistant, Text: "the tide"}
+	system := stages.Message{Role: stages.RoleSystem, Text: "s"}
+	for _, tc := range []struct {
+		name    string
+		history stages.History
+		want    error
+	}{
+		{"an answer", stages.NewHistory(system, user, said), nil},
+		{"nothing", stages.History{}, session.ErrNoOutput},
+		{"a question", stages.NewHistory(said, user), session.ErrNoOutput},
+		{"an answer to nobody", stages.NewHistory(said), session.ErrNoOutput},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			var target stages.Target
+			q := stages.Requirement{Description: "see", Check: func(_ context.Context, t stages.Target) (stages.Verdict, error) {
+				target = t
+				return stages.Verdict{Ruling: stages.Fail}, nil
+			}}
+			rep, err := session.Validate(t.Context(), echo(), tc.history, q)
+			if tc.want != nil {
+				if !errors.Is(err, tc.want) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil || rep.Passed || rep.Findings.Len() != 1 {
+				t.Fatalf("got %+v, %v", rep, err)
+			}
+			m, err := target.Action.Messages()
+			if err != nil || m[0].Text != "q" || target.Output.Text != "the tide" || !slices.Equal(texts(target.History), []string{"system: s"}) {
+				t.Errorf("checked %+v, %v, %v", target, m, err)
+			}
+		})
+	}
+	if _, err := session.Validate(t.Context(), nil, stages.History{}); !errors.Is(err, session.ErrNoBackend) {
+		t.Errorf("got %v", err)
+	}
 }

@@ -31,6 +31,10 @@
 // session_reset, and errors fire generation_error, component_post_error and error_occurred. All payloads of one call
 // carry one request id, and those of one pre/post pair one correlation id.
 //
+// Instruct is one of several kinds of component: Chat puts a message to the model, Query a question about a value, Act a
+// component of the user's own, Transform has it change a value, and NewSlot makes a typed function that it answers. All of
+// them fire the same hooks. They exist as functions too, which need no session but a backend and a history: see On.
+//
 // A hook can call the model itself, by stages.From(ctx).Generate or by the session's own methods with the ctx that it
 // got. Such a call is a request of its own that names the one it was made in as its parent, up to MaxDepth.
 package session

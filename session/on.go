@@ -14,6 +14,7 @@ type Caller interface {
 	Chat(ctx context.Context, text string, opts ...InstructOption) (*Result, error)
 	Query(ctx context.Context, value any, question string, opts ...InstructOption) (*Result, error)
 	Act(ctx context.Context, action stages.Action, opts ...InstructOption) (*Result, error)
+	Validate(ctx context.Context, requirements ...stages.Requirement) (*Report, error)
 
 	run(ctx context.Context, i instruction, opts []InstructOption) (*Result, error)
 }
@@ -75,6 +76,13 @@ func Act(
 	return On(backend, history).Act(ctx, action, opts...)
 }
 
+// Validate is Session.Validate without a session: it checks the last answer in the history. See On.
+func Validate(
+	ctx context.Context, backend Backend, history stages.History, requirements ...stages.Requirement,
+) (*Report, error) {
+	return On(backend, history).Validate(ctx, requirements...)
+}
+
 // given is what a call is made with: that of its session, or its own.
 type given struct {
 	answers Backend        // what is asked
@@ -107,6 +115,40 @@ func (a *apart) Act(ctx context.Context, action stages.Action, opts ...InstructO
 		return nil, err
 	}
 	return a.run(ctx, i, opts)
+}
+
+func (a *apart) Validate(ctx context.Context, requirements ...stages.Requirement) (*Report, error) {
+	if a.err != nil {
+		return nil, a.err
+	}
+	ctx, r, err := a.s.beginWith(ctx, a.given)
+	if err != nil {
+		return nil, err
+	}
+	defer a.s.end(r)
+	return a.s.report(ctx, r, lastAnswer(a.history), requirements)
+}
+
+// lastAnswer is what a history ends with, if that is an answer to a user.
+func lastAnswer(h stages.History) *answered {
+	turn := h.LastTurn()
+	if last, ok := h.Last(); !ok || last.Role != stages.RoleAssistant || turn.Input.Role == "" {
+		return nil
+	}
+	n := 0 // messages from the user's on
+	for i, m := range h.Backward() {
+		if m.Role == stages.RoleUser {
+			n = i
+			break
+		}
+	}
+	return &answered{
+		Target: stages.Target{
+			Output: stages.Output{Text: turn.Output.Text, ToolCalls: turn.Output.ToolCalls},
+			Action: &prompt{stages.KindMessage, "", turn.Input}, History: stages.NewHistory(h.Messages().Slice()[:n]...),
+		},
+		kind: stages.KindMessage,
+	}
 }
 
 func (a *apart) run(ctx context.Context, i instruction, opts []InstructOption) (*Result, error) {

@@ -69,7 +69,7 @@ func TestSlotIsStrict(t *testing.T) {
 	}
 }
 
-type weekday struct{ n int }
+type weekday struct{}
 
 func (d *weekday) UnmarshalJSON([]byte) error { return errors.New("no day today") }
 

@@ -34,6 +34,11 @@ func (s *Session) Validate(ctx context.Context, requirements ...stages.Requireme
 	s.mu.Lock()
 	last := s.last
 	s.mu.Unlock()
+	return s.report(ctx, r, last, requirements)
+}
+
+// report checks an answer, nil for none yet.
+func (s *Session) report(ctx context.Context, r *request, last *answered, requirements []stages.Requirement) (*Report, error) {
 	if last == nil {
 		return nil, ErrNoOutput
 	}
