@@ -21,7 +21,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	begun := time.Now()
 	var out *stages.Generation
 	err = s.contain(func() (err error) {
-		out, err = s.cfg.backend.Generate(ctx, g)
+		out, err = s.instance().Generate(ctx, g)
 		if err == nil && (out == nil || !out.HasResult()) {
 			err = fmt.Errorf("%w: %s", ErrNoAnswer, r.backend.Name)
 		}
