@@ -19,7 +19,7 @@ func TestThousandSessions(t *testing.T) { //nolint:paralleltest // it measures t
 		sessions = 100
 	}
 	p, b := stages.NewPipeline(stages.PipelineConfig{}), ngram.NewBackend()
-	run := func(n int) {
+	run := func(n, instructions int) {
 		var wg sync.WaitGroup
 		all := make(chan struct{}) // they are all open before the first one is used
 		var open sync.WaitGroup
@@ -27,19 +27,19 @@ func TestThousandSessions(t *testing.T) { //nolint:paralleltest // it measures t
 		for i := range n {
 			wg.Go(func() {
 				s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(session.BackendFunc(b.Generate)),
-					session.WithModelOptions(stages.ModelOptions{MaxTokens: stages.Some(4)}))
+					session.WithModelOptions(stages.ModelOptions{MaxTokens: stages.Some(2)}))
 				open.Done()
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				<-all
-				for j := range 10 {
-					if _, err := s.Instruct(t.Context(), fmt.Sprintf("Note %d of %d.", j, i)); err != nil {
+				for j := range instructions {
+					if _, err := s.Instruct(t.Context(), fmt.Sprintf("x%d y%d", j, i)); err != nil {
 						t.Error(err)
 					}
 				}
-				if got := s.History().Len(); got != 20 {
+				if got := s.History().Len(); got != 2*instructions {
 					t.Errorf("%d messages", got)
 				}
 				if err := s.Close(t.Context()); err != nil {
@@ -51,9 +51,9 @@ func TestThousandSessions(t *testing.T) { //nolint:paralleltest // it measures t
 		close(all)
 		wg.Wait()
 	}
-	run(sessions / 10) // what is made once, such as the model, and stacks
+	run(sessions, 1) // what is made once: the model, and what Go keeps of so many goroutines
 	before, goroutines := heap(), runtime.NumGoroutine()
-	run(sessions)
+	run(sessions, 10)
 	after := heap()
 	t.Logf("%d KiB in use before, %d KiB after", before>>10, after>>10)
 	if after > before+before/10 {
