@@ -227,7 +227,7 @@ func TestForkElsewhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			fork, err := parent.Fork(t.Context(), tc.opt)
-			if (err != nil) != (tc.err != nil) || tc.err != nil && tc.err != errAny && !errors.Is(err, tc.err) { //nolint:errorlint // a marker
+			if (err != nil) != (tc.err != nil) || tc.err != nil && tc.err != errAny && !errors.Is(err, tc.err) {
 				t.Fatalf("got %v", err)
 			}
 			if err == nil {

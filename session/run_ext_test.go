@@ -47,14 +47,14 @@ func TestRun(t *testing.T) {
 			if v := <-ended; v != tc.then {
 				t.Errorf("panicked with %v", v)
 			}
-			if tc.then == nil && tc.err != errAny && !errors.Is(err, tc.err) { //nolint:errorlint // a marker
+			if tc.then == nil && tc.err != errAny && !errors.Is(err, tc.err) {
 				t.Errorf("got %v", err)
 			}
 			if rec.count("session_cleanup") != 1 || b.n != 1 {
 				t.Errorf("session_cleanup fired %d times, the backend was closed %d times", rec.count("session_cleanup"), b.n)
 			}
 			c := last[*stages.Cleanup](t, rec, "session_cleanup")
-			if (c.Err() != nil) != (tc.err != nil) || tc.err != nil && tc.err != errAny && !errors.Is(c.Err(), tc.err) { //nolint:errorlint // a marker
+			if (c.Err() != nil) != (tc.err != nil) || tc.err != nil && tc.err != errAny && !errors.Is(c.Err(), tc.err) {
 				t.Errorf("session_cleanup got %v", c.Err())
 			}
 			var p *chain.PanicError

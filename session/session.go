@@ -87,7 +87,7 @@ func Start(ctx context.Context, opts ...Option) (*Session, error) {
 // open is Start with the options put together.
 func open(ctx context.Context, cfg config) (*Session, error) {
 	if cfg.parent != nil && cfg.parent.Err() != nil {
-		err := fmt.Errorf("session: start: the parent has ended: %w", context.Cause(cfg.parent))
+		err := fmt.Errorf("session: start: the parent has ended: %w", context.Cause(cfg.parent)) //nolint:contextcheck // the parent is another one, meant to outlive the start
 		return nil, errors.Join(err, cfg.inherited.release())
 	}
 	p, err := cfg.pipeline.Scope()
@@ -119,7 +119,7 @@ func open(ctx context.Context, cfg config) (*Session, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("session: start: %w", s.abandon(ctx, err))
 	}
-	s.follow(cfg.parent)
+	s.follow(cfg.parent) //nolint:contextcheck // the same
 	return s, nil
 }
 
