@@ -86,7 +86,9 @@ func TestWrongCalls(t *testing.T) {
 			_, err := s.Fork(ctx)
 			return err
 		}},
-		{"LoadAdapter", func(ctx context.Context, s *session.Session) error { return s.LoadAdapter(ctx, "sea", stages.Map[any]{}) }},
+		{"LoadAdapter", func(ctx context.Context, s *session.Session) error {
+			return s.LoadAdapter(ctx, "sea", stages.Map[any]{})
+		}},
 		{"UnloadAdapter", func(ctx context.Context, s *session.Session) error { return s.UnloadAdapter(ctx, "sea") }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
