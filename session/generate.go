@@ -18,7 +18,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err != nil {
 		return nil, err
 	}
-	answers := r.answering(g.Meta())
+	answers := s.answering(r, g.Meta())
 	sent, err := fit(g, answers)
 	if err != nil {
 		s.fault(ctx, r, g.Meta(), stages.FaultFields{

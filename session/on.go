@@ -29,8 +29,8 @@ var (
 // says otherwise, and from those of the block that ctx is in; see stages.WithPlugins. Payloads have no session id. There is
 // nothing to close, and the backend stays open. Safe for concurrent use.
 //
-// The options are those of Start that need no session; WithPlugins, WithSetup and WithPruning are refused. An error of an option, or a
-// backend that is missing, is returned by each call.
+// The options are those of Start that need no session; WithPlugins, WithSetup and WithPruning are refused. An error of an
+// option, or a backend that is missing, is returned by each call.
 func On(backend Backend, history stages.History, opts ...Option) Caller {
 	a := &apart{}
 	a.err = contain(func() error {
@@ -43,7 +43,7 @@ func On(backend Backend, history stages.History, opts ...Option) Caller {
 		case len(cfg.pruners) > 0:
 			return fmt.Errorf("%w: without a session there is no history to prune", ErrOption)
 		}
-		a.given = given{cfg.backend, describe(cfg.backend, cfg.model), cfg.history}
+		a.given = given{cfg.backend, newOpened(cfg.backend, "", stages.Map[any]{}).describe(cfg.model), cfg.history}
 		a.s = runtimeOf(cfg, len(opts) == 0)
 		return nil
 	})
@@ -85,7 +85,7 @@ func Validate(
 
 // given is what a call is made with: that of its session, or its own.
 type given struct {
-	answers Backend        // what is asked
+	answers Backend        // what is asked; nil in a session, which knows
 	backend stages.Backend // what it says of itself
 	history stages.History
 }

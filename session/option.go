@@ -27,7 +27,13 @@ func set(f func(*config)) Option {
 }
 
 type config struct {
-	backend  Backend
+	backend         Backend // as it was given
+	backends        *Backends
+	backendName     string
+	backendSettings stages.Map[any]
+	inherited       *opened // by a fork, in the place of a backend
+	parent          context.Context
+
 	pipeline *stages.Pipeline
 	setup    []func(context.Context, *stages.Pipeline) error
 	logger   *zap.Logger
@@ -48,16 +54,25 @@ type config struct {
 
 func configure(opts []Option) (config, error) {
 	c := config{historyKind: stages.HistoryChat, logSize: DefaultGenerationLog, toolLimit: DefaultToolConcurrency}
+	return c, c.add(opts)
+}
+
+// add puts options on top.
+func (c *config) add(opts []Option) error {
 	for _, o := range opts {
 		if o == nil {
 			continue
 		}
-		if err := o.apply(&c); err != nil {
-			return c, err
+		if err := o.apply(c); err != nil {
+			return err
 		}
 	}
-	if f, ok := c.backend.(BackendFunc); c.backend == nil || ok && f == nil {
-		return c, ErrNoBackend
+	switch {
+	case c.inherited != nil || !nilBackend(c.backend) || c.backend == nil && c.backends != nil:
+	case c.backendName != "":
+		return fmt.Errorf("%w: WithBackendName(%q) is without WithBackends", ErrNoBackend, c.backendName)
+	default:
+		return ErrNoBackend
 	}
 	if c.pipeline == nil {
 		c.pipeline = stages.Default
@@ -65,12 +80,14 @@ func configure(opts []Option) (config, error) {
 	if c.logger == nil {
 		c.logger = zap.NewNop()
 	}
-	return c, nil
+	return nil
 }
 
-// WithBackend sets what answers; every session needs one. The session closes it when it is closed, if it is an
-// io.Closer. To share a backend among sessions, pass session.BackendFunc(b.Generate) and close it yourself.
-func WithBackend(b Backend) Option { return set(func(c *config) { c.backend = b }) }
+// WithBackend sets what answers; every session needs one, or the name of one: see WithBackends. The session closes it when
+// it is closed, if it is an io.Closer. To share a backend among sessions, pass session.BackendFunc(b.Generate) and close it yourself.
+func WithBackend(b Backend) Option {
+	return set(func(c *config) { c.choose(b, "", stages.Map[any]{}) })
+}
 
 // WithPipeline sets the pipeline whose links the session runs beside its own. Without it that is stages.Default.
 func WithPipeline(p *stages.Pipeline) Option { return set(func(c *config) { c.pipeline = p }) }

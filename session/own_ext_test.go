@@ -13,6 +13,9 @@ import (
 // ownBackend and ownAction are a user's, without a line about hooks.
 type ownBackend struct{ *scripted }
 
+func (ownBackend) LoadAdapter(context.Context, string, stages.Map[any]) error { return nil }
+func (ownBackend) UnloadAdapter(context.Context, string) error                { return nil }
+
 type ownAction struct{}
 
 func (ownAction) Kind() string { return "ownAction" }
@@ -26,14 +29,22 @@ func TestOwnThingsFireEveryHook(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{}
 	b := ownBackend{script(answer("soon"), call("tide", `{}`), answer("High water is at 06:40."), fails(errDown))}
-	s := start(t, session.WithSetup(rec.register), session.WithBackend(b), session.WithTools(tideTool()), session.WithSetup(
-		rewriteOut(ofCreate, func(c *stages.Create) *stages.Create { return c.WithComponent(ownAction{}) })))
+	s := start(t, session.WithSetup(rec.register), session.WithBackend(b), session.WithTools(tideTool()),
+		session.WithHistory(stages.NewHistory(stages.Message{Role: stages.RoleUser, Text: "Hello?"})),
+		session.WithPruning(session.KeepTurns(1)), session.WithSetup(
+			rewriteOut(ofCreate, func(c *stages.Create) *stages.Create { return c.WithComponent(ownAction{}) })))
 	res, err := s.Instruct(t.Context(), "x", session.Using(nagging{}), session.Require(mentions("High water")))
 	if err != nil || !res.Success {
 		t.Fatalf("got %+v, %v", res, err)
 	}
 	if _, err := s.Instruct(t.Context(), "x", session.Using(nagging{})); err == nil {
 		t.Fatal("no error")
+	}
+	if err := s.LoadAdapter(t.Context(), "tides", stages.Map[any]{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.UnloadAdapter(t.Context(), "tides"); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.Reset(t.Context(), "enough"); err != nil {
 		t.Fatal(err)

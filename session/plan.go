@@ -39,13 +39,17 @@ func (r *request) delegate(m stages.Meta, to *solver) stages.Backend {
 }
 
 // answering is the backend of a generation.
-func (r *request) answering(m stages.Meta) Backend {
+func (s *Session) answering(r *request, m stages.Meta) Backend {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if b, ok := r.solvers[m.CorrelationID]; ok {
+	b := r.solvers[m.CorrelationID]
+	r.mu.Unlock()
+	switch {
+	case b != nil:
 		return b
+	case s.apart:
+		return r.answers
 	}
-	return r.answers
+	return s.instance()
 }
 
 // plans finds out how to run a strategy. No strategy at all, which a hook can choose, is one attempt.
@@ -84,10 +88,10 @@ func plans(s stages.Strategy) (plan, error) {
 	}
 	if x, ok := p.strategy.(interface{ Escalate() Backend }); ok {
 		b := x.Escalate()
-		if noBackend(b) {
+		if nilBackend(b) {
 			return p, fmt.Errorf("%w: strategy %q escalates to no backend", ErrOption, p.strategy.Name())
 		}
-		p.strong = &solver{b, describe(b, "")}
+		p.strong = &solver{b, newOpened(b, "", stages.Map[any]{}).describe("")}
 	}
 	if x, ok := p.strategy.(interface{ RepairKind() stages.RepairKind }); ok {
 		p.kind = x.RepairKind()
@@ -96,11 +100,6 @@ func plans(s stages.Strategy) (plan, error) {
 		p.own = x.Requirements
 	}
 	return p, nil
-}
-
-func noBackend(b Backend) bool {
-	f, ok := b.(BackendFunc)
-	return b == nil || ok && f == nil
 }
 
 // required is what answers have to fulfil: the strategy's own requirements, where it has some, else the call's.

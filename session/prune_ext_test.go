@@ -314,9 +314,7 @@ func TestPruningOfAnyHistory(t *testing.T) {
 				return session.Cut{Turns: r.IntN(5) - 1}, nil
 			})))
 		for _, c := range pruned(rec) {
-			head := 0
-			for m := h.Messages(); head < m.Len() && m.At(head).Role == stages.RoleSystem; head++ {
-			}
+			head := slices.IndexFunc(h.Messages().Slice(), func(m stages.Message) bool { return m.Role != stages.RoleSystem })
 			left := c.Resulting().Messages().Slice()
 			whole := slices.Concat(left[:head], c.Removed().Slice(), left[head:])
 			if !slices.EqualFunc(whole, h.Messages().Slice(), stages.Message.Equal) || len(left) == head {

@@ -140,7 +140,7 @@ func (s *Session) newRequest(ctx context.Context, from given) (context.Context, 
 		given: from, conversation: s.conversation, options: s.options,
 	}
 	if !s.apart {
-		r.given = given{s.cfg.backend, s.backend, s.history}
+		r.given = given{backend: s.backend, history: s.history}
 	}
 	s.mu.Unlock()
 	r.base = stages.Meta{

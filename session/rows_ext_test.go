@@ -21,18 +21,17 @@ import (
 // notFired are the rows of the table of hook points that the session does not fire yet.
 var notFired = []string{
 	"generation_stream_chunk", "streaming_start", "streaming_event", "streaming_end",
-	"adapter_pre_load", "adapter_post_load", "adapter_pre_unload", "adapter_post_unload", "context_prune",
 }
 
-// life is what a session came to: an instruction with a failed answer, a tool call and a good answer, a failed one, and a
-// reset.
+// life is what a session came to: an adapter comes and goes, an instruction with a failed answer, a tool call and a good
+// answer, a failed one, one after which the first is pruned, and a reset.
 type life struct {
-	startErr, err, failedErr, resetErr, closeErr error
-	res                                          *session.Result
-	prompts                                      []string
-	history                                      []string
-	backend                                      stages.Backend
-	log                                          *observer.ObservedLogs
+	startErr, loadErr, unloadErr, err, failedErr, resetErr, closeErr error
+	res                                                              *session.Result
+	prompts                                                          []string
+	history                                                          []string
+	backend                                                          stages.Backend
+	log                                                              *observer.ObservedLogs
 }
 
 var errOffline = errors.New("the backend is down")
@@ -41,14 +40,16 @@ func live(t *testing.T, opt session.Option) (l life) {
 	t.Helper()
 	core, log := observer.New(zap.WarnLevel)
 	l.log = log
-	b := script(answer("too short"), call("tide", `{"day":"today"}`), answer("High water is at 06:40."), fails(errOffline))
+	b := script(answer("too short"), call("tide", `{"day":"today"}`), answer("High water is at 06:40."), fails(errOffline), answer("Low water."))
 	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.New(core)})
-	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(b), session.WithTools(tideTool()),
-		session.WithUser("ada"), session.WithModel("script-2"), opt)
+	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(&adaptingScript{b}), session.WithTools(tideTool()),
+		session.WithPruning(session.KeepTurns(1)), session.WithUser("ada"), session.WithModel("script-2"), opt)
 	if l.startErr = err; err != nil {
 		return l
 	}
 	l.backend = s.Backend()
+	l.loadErr = s.LoadAdapter(t.Context(), "sea", stages.MapOf(map[string]any{"rank": 8}))
+	l.unloadErr = s.UnloadAdapter(t.Context(), "sea")
 	l.res, l.err = s.Instruct(t.Context(), "Write about the tide.", session.Require(mentions("High water")))
 	l.history = texts(s.History())
 	for _, g := range b.requests() {
@@ -57,18 +58,25 @@ func live(t *testing.T, opt session.Option) (l life) {
 	}
 	if l.err == nil {
 		_, l.failedErr = s.Instruct(t.Context(), "And again.")
+		_, _ = s.Instruct(t.Context(), "And low water?")
 	}
 	l.resetErr = s.Reset(t.Context(), "new topic")
 	l.closeErr = s.Close(context.WithoutCancel(t.Context()))
 	return l
 }
 
+// adaptingScript is a script with adapters.
+type adaptingScript struct{ *scripted }
+
+func (*adaptingScript) LoadAdapter(context.Context, string, stages.Map[any]) error { return nil }
+func (*adaptingScript) UnloadAdapter(context.Context, string) error                { return nil }
+
 // outcome is what must be the same in a life in which nothing took effect.
 func (l life) outcome() string {
 	if l.res == nil {
-		return fmt.Sprint(l.startErr, l.err)
+		return fmt.Sprint(l.startErr, l.loadErr, l.unloadErr, l.err)
 	}
-	return fmt.Sprintf("%v %v %v %q %q %v %v %q %v", l.startErr, l.err, errors.Is(l.failedErr, errOffline), l.res.Text(), l.prompts, l.resetErr,
+	return fmt.Sprintf("%v %v %v %v %v %q %q %v %v %q %v", l.startErr, l.loadErr, l.unloadErr, l.err, errors.Is(l.failedErr, errOffline), l.res.Text(), l.prompts, l.resetErr,
 		l.closeErr, l.history, l.res.Success)
 }
 
@@ -209,6 +217,10 @@ func rowBlocks(t *testing.T, h stages.HookPoint, control life, register registra
 	switch h.Name {
 	case "session_pre_init", "session_post_init":
 		wantBlock(t, l.startErr, "session")
+	case "adapter_pre_load", "adapter_post_load":
+		wantBlock(t, l.loadErr, "adapter_load")
+	case "adapter_pre_unload", "adapter_post_unload":
+		wantBlock(t, l.unloadErr, "adapter_unload")
 	case "session_reset":
 		wantBlock(t, l.resetErr, "reset")
 	case "sampling_iteration", "sampling_repair":

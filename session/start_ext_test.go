@@ -82,6 +82,14 @@ func TestWrongCalls(t *testing.T) {
 		}},
 		{"Reset", func(ctx context.Context, s *session.Session) error { return s.Reset(ctx, "") }},
 		{"Close", func(ctx context.Context, s *session.Session) error { return s.Close(ctx) }},
+		{"Fork", func(ctx context.Context, s *session.Session) error {
+			_, err := s.Fork(ctx)
+			return err
+		}},
+		{"LoadAdapter", func(ctx context.Context, s *session.Session) error {
+			return s.LoadAdapter(ctx, "sea", stages.Map[any]{})
+		}},
+		{"UnloadAdapter", func(ctx context.Context, s *session.Session) error { return s.UnloadAdapter(ctx, "sea") }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -179,7 +179,13 @@ func hooks[P payload](r *recorder, c *chain.Chain[P], before, after, onError, ob
 		}
 	}
 	tell := func(name string) func(context.Context, chain.Outcome[P]) {
-		return func(_ context.Context, o chain.Outcome[P]) { r.add(name, o.Payload, o.Err) }
+		return func(_ context.Context, o chain.Outcome[P]) {
+			at := name
+			if c, ok := any(o.Payload).(*stages.HistoryChange); ok {
+				at = c.Hook()
+			}
+			r.add(at, o.Payload, o.Err)
+		}
 	}
 	var links []chain.Link[P]
 	if before != "" {
@@ -212,6 +218,8 @@ func (r *recorder) register(p *stages.Pipeline) error {
 		hooks(r, p.Iteration, "", "sampling_iteration", "", ""),
 		hooks(r, p.Repair, "", "sampling_repair", "", ""),
 		hooks(r, p.Tool, "tool_pre_invoke", "tool_post_invoke", "", ""),
+		hooks(r, p.AdapterLoad, "adapter_pre_load", "adapter_post_load", "", ""),
+		hooks(r, p.AdapterUnload, "adapter_pre_unload", "adapter_post_unload", "", ""),
 		hooks(r, p.HistoryChange, "", "", "", "context_update"),
 		hooks(r, p.Fault, "", "", "", "error_occurred"),
 	)

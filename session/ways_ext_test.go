@@ -57,6 +57,16 @@ func watch[P any](do doing) func(context.Context, chain.Outcome[P]) {
 	return func(_ context.Context, o chain.Outcome[P]) { _, _ = do(o.Payload) }
 }
 
+// ofChange does it for the changes of one kind.
+func ofChange(at string, do doing) doing {
+	return func(p any) (any, error) {
+		if p.(*stages.HistoryChange).Hook() != at {
+			return p, nil
+		}
+		return do(p)
+	}
+}
+
 // link is a plain link at one hook.
 func link(tb testing.TB, at string, do doing) any {
 	tb.Helper()
@@ -101,8 +111,16 @@ func link(tb testing.TB, at string, do doing) any {
 		return chain.Before("row", hook[*stages.Tool](do))
 	case "tool_post_invoke":
 		return chain.After("row", hook[*stages.Tool](do))
-	case "context_update":
-		return chain.Observe("row", watch[*stages.HistoryChange](do))
+	case "adapter_pre_load":
+		return stages.At("adapter_load", chain.Before("row", hook[*stages.Adapter](do)))
+	case "adapter_post_load":
+		return stages.At("adapter_load", chain.After("row", hook[*stages.Adapter](do)))
+	case "adapter_pre_unload":
+		return stages.At("adapter_unload", chain.Before("row", hook[*stages.Adapter](do)))
+	case "adapter_post_unload":
+		return stages.At("adapter_unload", chain.After("row", hook[*stages.Adapter](do)))
+	case "context_update", "context_prune":
+		return chain.Observe("row", watch[*stages.HistoryChange](ofChange(at, do)))
 	case "error_occurred":
 		return chain.Observe("row", watch[*stages.Fault](do))
 	}
@@ -201,6 +219,26 @@ func (r *row) OnToolPreInvoke(_ context.Context, p *stages.Tool) (*stages.Tool, 
 
 func (r *row) OnToolPostInvoke(_ context.Context, p *stages.Tool) (*stages.Tool, error) {
 	return at(r, "tool_post_invoke", p)
+}
+
+func (r *row) OnContextPrune(_ context.Context, o chain.Outcome[*stages.HistoryChange]) {
+	_, _ = at(r, "context_prune", o.Payload)
+}
+
+func (r *row) OnAdapterPreLoad(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_pre_load", p)
+}
+
+func (r *row) OnAdapterPostLoad(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_post_load", p)
+}
+
+func (r *row) OnAdapterPreUnload(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_pre_unload", p)
+}
+
+func (r *row) OnAdapterPostUnload(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_post_unload", p)
 }
 
 func (r *row) OnContextUpdate(_ context.Context, o chain.Outcome[*stages.HistoryChange]) {
