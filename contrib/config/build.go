@@ -117,9 +117,9 @@ var older = map[string]struct {
 	opts []chain.Option
 	note string
 }{
-	"enforce":              {chain.Sequential, nil, `mode "enforce" is sequential`},
-	"permissive":           {chain.Transform, nil, `mode "permissive" is transform`},
-	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" is sequential, on_error ignore`},
+	"enforce":              {chain.Sequential, nil, `mode "enforce" means sequential`},
+	"permissive":           {chain.Transform, nil, `mode "permissive" means transform`},
+	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" means sequential, and on_error ignore where nothing stronger is said`},
 }
 
 // options are those that a plugin, a hook, a group, an override and the defaults have in common.
