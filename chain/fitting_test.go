@@ -15,20 +15,41 @@ func TestFitting(t *testing.T) {
 		want PlannedLink
 		left []string
 	}{
-		{"a hook", Before("x", nop, Fitting(all...)),
-			PlannedLink{Mode: Audit, Priority: 7, OnFailure: Fail, Timeout: time.Second}, []string{"Outer is", "Timed is"}},
-		{"an Around", Around("x", passOn, Fitting(all...)),
-			PlannedLink{Mode: Audit, Priority: 7, OnFailure: Ignore}, []string{"hard timeout", "Timed is", "CandidateFor is", "cannot stop a call"}},
-		{"an observer", Observe("x", ignore, Fitting(all...)),
-			PlannedLink{Mode: Sequential, Priority: 7, OnFailure: Ignore, Timeout: time.Second}, []string{"mode audit", "Outer is", "CandidateFor is", "cannot stop a call"}},
-		{"in the background", Before("x", nop, Fitting(OnFailure(Fail)), InMode(FireAndForget)),
-			PlannedLink{Mode: FireAndForget, Priority: DefaultPriority, OnFailure: Ignore}, []string{"cannot stop a call"}},
-		{"an Around whose code says Fail", Around("x", passOn, OnFailure(Fail), Fitting(InMode(Audit))),
-			PlannedLink{Mode: Audit, Priority: DefaultPriority, OnFailure: Ignore}, []string{"cannot stop a call"}},
-		{"an Around in sequence", Around("x", passOn, Fitting(OnFailure(Fail))),
-			PlannedLink{Mode: Sequential, Priority: DefaultPriority, OnFailure: Fail}, nil},
-		{"one in the other", Observe("x", ignore, Fitting(Fitting(all...), Priority(8))),
-			PlannedLink{Mode: Sequential, Priority: 8, OnFailure: Ignore, Timeout: time.Second}, []string{"mode audit"}},
+		{
+			"a hook", Before("x", nop, Fitting(all...)),
+			PlannedLink{Mode: Audit, Priority: 7, OnFailure: Fail, Timeout: time.Second},
+			[]string{"Outer is", "Timed is"},
+		},
+		{
+			"an Around", Around("x", passOn, Fitting(all...)),
+			PlannedLink{Mode: Audit, Priority: 7, OnFailure: Ignore},
+			[]string{"hard timeout", "Timed is", "CandidateFor is", "cannot stop a call"},
+		},
+		{
+			"an observer", Observe("x", ignore, Fitting(all...)),
+			PlannedLink{Mode: Sequential, Priority: 7, OnFailure: Ignore, Timeout: time.Second},
+			[]string{"mode audit", "Outer is", "CandidateFor is", "cannot stop a call"},
+		},
+		{
+			"in the background", Before("x", nop, Fitting(OnFailure(Fail)), InMode(FireAndForget)),
+			PlannedLink{Mode: FireAndForget, Priority: DefaultPriority, OnFailure: Ignore},
+			[]string{"cannot stop a call"},
+		},
+		{
+			"an Around whose code says Fail", Around("x", passOn, OnFailure(Fail), Fitting(InMode(Audit))),
+			PlannedLink{Mode: Audit, Priority: DefaultPriority, OnFailure: Ignore},
+			[]string{"cannot stop a call"},
+		},
+		{
+			"an Around in sequence", Around("x", passOn, Fitting(OnFailure(Fail))),
+			PlannedLink{Mode: Sequential, Priority: DefaultPriority, OnFailure: Fail},
+			nil,
+		},
+		{
+			"one in the other", Observe("x", ignore, Fitting(Fitting(all...), Priority(8))),
+			PlannedLink{Mode: Sequential, Priority: 8, OnFailure: Ignore, Timeout: time.Second},
+			[]string{"mode audit"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			plan := newChain(t, tc.link).Explain()

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"reflect"
@@ -23,6 +24,7 @@ type built struct {
 	dispatcher *chain.DispatcherConfig
 	names      map[string]ast.Node // where plugins, hooks and links are named
 	overrides  []string            // links that are overridden
+	secrets    secrets
 }
 
 // made is a plugin with what it was made of.
@@ -35,6 +37,7 @@ type made struct {
 // builder makes entries of a file.
 type builder struct {
 	*problems
+	ctx      context.Context // of decoders, with out.secrets
 	kinds    *Kinds
 	had      map[string]made // of the file before
 	out      built
@@ -43,7 +46,8 @@ type builder struct {
 
 // build reads a file. What is wrong with it is in p.
 func build(p *problems, data []byte, kinds *Kinds, had map[string]made) built {
-	b := &builder{problems: p, kinds: kinds, had: had, out: built{plugins: map[string]made{}, names: map[string]ast.Node{}}}
+	b := &builder{problems: p, kinds: kinds, had: had, out: built{plugins: map[string]made{}, names: map[string]ast.Node{}, secrets: secrets{}}}
+	b.ctx = context.WithValue(context.Background(), secretsKey{}, b.out.secrets)
 	root := parse(p, data)
 	if len(p.list) > 0 || root == nil {
 		return b.out
@@ -113,9 +117,9 @@ var older = map[string]struct {
 	opts []chain.Option
 	note string
 }{
-	"enforce":              {chain.Sequential, nil, `mode "enforce" is sequential`},
-	"permissive":           {chain.Transform, nil, `mode "permissive" is transform`},
-	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" is sequential, on_error ignore`},
+	"enforce":              {chain.Sequential, nil, `mode "enforce" means sequential`},
+	"permissive":           {chain.Transform, nil, `mode "permissive" means transform`},
+	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" means sequential, and on_error ignore where nothing stronger is said`},
 }
 
 // options are those that a plugin, a hook, a group, an override and the defaults have in common.
@@ -253,7 +257,7 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	if c, there := f.get("config"); there {
 		config, at = c.node, c.node
 	}
-	settings, err := contained(func() (any, error) { return k.decode(config) })
+	settings, err := contained(func() (any, error) { return k.decode(b.ctx, config) })
 	if err != nil {
 		b.decoding(k, config, name, err)
 		return nil, false
@@ -286,7 +290,7 @@ func (b *builder) decoding(k kind, config ast.Node, name string, err error) {
 	}
 	at := config
 	for _, pair := range pairs(config) { // the decoder did not say where
-		if _, e := contained(func() (any, error) { return k.decode(pair) }); e != nil {
+		if _, e := contained(func() (any, error) { return k.decode(b.ctx, pair) }); e != nil {
 			at = pair.Value
 			what += raw(pair.Key) + ": "
 			break

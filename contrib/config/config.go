@@ -52,6 +52,7 @@ type Config struct {
 	reg        *stages.Registration // nil once closed
 	plugins    map[string]made
 	hash       [sha256.Size]byte // of the file that was last tried
+	secrets    secrets           // that it led to
 	dispatcher chain.DispatcherConfig
 	inert      []string // overrides that were told to have no effect
 }
@@ -100,7 +101,7 @@ func (c *Config) build(data []byte) (*problems, built, error) {
 }
 
 func (c *Config) taken(data []byte, b built) {
-	c.plugins, c.hash = b.plugins, sha256.Sum256(data)
+	c.plugins, c.hash, c.secrets = b.plugins, sha256.Sum256(data), b.secrets
 	d := c.dispatcher
 	if b.dispatcher != nil {
 		d = *b.dispatcher
@@ -135,6 +136,7 @@ func (c *Config) reload(ctx context.Context) error {
 
 func (c *Config) swap(ctx context.Context, data []byte) error {
 	p, b, err := c.build(data)
+	c.secrets = b.secrets
 	if err != nil {
 		return err
 	}

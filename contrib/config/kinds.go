@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,7 +27,7 @@ type Kinds struct {
 // kind makes plugins of settings.
 type kind struct {
 	// decode gives settings, of one comparable-by-reflection type, from the node of config, which may be nil.
-	decode func(n ast.Node) (any, error)
+	decode func(ctx context.Context, n ast.Node) (any, error)
 	build  func(settings any) (any, error)
 	typ    reflect.Type
 }
@@ -52,12 +54,12 @@ func Register[S any](k *Kinds, name string, build func(settings S) (any, error))
 	}
 	k.kinds[name] = kind{
 		typ: reflect.TypeFor[S](),
-		decode: func(n ast.Node) (any, error) {
+		decode: func(ctx context.Context, n ast.Node) (any, error) {
 			var s S
 			if n == nil {
 				return s, nil
 			}
-			err := yaml.NodeToValue(n, &s, yaml.Strict(), strictTime)
+			err := yaml.NewDecoder(&bytes.Buffer{}, yaml.Strict(), strictTime).DecodeFromNodeContext(ctx, n, &s)
 			return s, err
 		},
 		build: func(settings any) (any, error) { return build(settings.(S)) },

@@ -172,7 +172,8 @@ Of what a plugin, a group or the ` + "`defaults`" + ` say, each link takes what 
 observe hook no mode ` + "`audit`" + `), and Explain notes what was left out. Where no link of the plugin or group can have an option it
 is an error, as it is under ` + "`hooks`" + ` and in an override.
 
-Durations are written as in Go: ` + "`300ms`, `2s`, `1m30s`" + `. Globs know ` + "`*` for any text and `?`" + ` for one byte. Secrets stand in the
+Durations are written as in Go: ` + "`300ms`, `2s`, `1m30s`" + `. Globs know ` + "`*` for any text and `?`" + ` for one
+character; ` + "`\\*`, `\\?` and `\\\\`" + ` are these themselves (in double quotes YAML wants each backslash twice). Secrets stand in the
 settings of a plugin as ` + "`{env: NAME}` or `{file: path}`" + `. Anchors, aliases, merge keys, tags and further documents are refused.
 A file has at most 256 KiB, is nested at most 24 deep and has at most 1000 plugins.
 

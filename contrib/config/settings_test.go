@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -43,8 +44,8 @@ func (*panicky) UnmarshalText(b []byte) error { panic(string(b)) }
 // wordy is a Secret with words about it.
 type wordy struct{ config.Secret }
 
-func (w *wordy) UnmarshalYAML(decode func(any) error) error {
-	if err := w.Secret.UnmarshalYAML(decode); err != nil {
+func (w *wordy) UnmarshalYAML(ctx context.Context, decode func(any) error) error {
+	if err := w.Secret.UnmarshalYAML(ctx, decode); err != nil {
 		var text string
 		_ = decode(&text)
 		return fmt.Errorf("not %s: %w", text, err)
