@@ -45,6 +45,10 @@ type Requirement struct {
 	// Check decides in Go. Without it a model is asked to judge by the description. It may be called concurrently; an
 	// error means that the check itself failed, not the answer.
 	Check func(ctx context.Context, t Target) (Verdict, error) `json:"-"`
+	// CheckPrefix, which may be nil, judges an answer while it is streamed, by the text that there is so far: Fail says that
+	// no continuation can fulfil the requirement, so that the answer is not waited for; Pass and Unknown let it go on. The
+	// complete answer is checked by Check in any case.
+	CheckPrefix func(ctx context.Context, text string) (Verdict, error) `json:"-"`
 }
 
 // String is the name, or the description where there is none.
