@@ -30,6 +30,7 @@ type instruction struct {
 	strategy stages.Strategy
 	options  stages.ModelOptions
 	tools    []stages.Callable
+	chunking Chunking // of a stream
 }
 
 // Require adds what the answer has to fulfil: see Check.
@@ -96,6 +97,11 @@ func Variable(name, value string) InstructOption {
 // its ctx is not left behind, unless it is a link with a Timeout. runtime.Goexit in a tool or the backend ends the
 // goroutine of the caller, as Go wants it; the session goes on.
 func (s *Session) Instruct(ctx context.Context, description string, opts ...InstructOption) (*Result, error) {
+	return s.run(ctx, description, opts, nil)
+}
+
+// run makes the call, for a reader where there is a sink.
+func (s *Session) run(ctx context.Context, description string, opts []InstructOption, k *sink) (res *Result, err error) {
 	i := instruction{strategy: RejectionSampling{LoopBudget: DefaultLoopBudget}, tools: s.cfg.tools}
 	i.fields.Kind, i.fields.Description = stages.KindInstruction, description
 	for _, o := range opts {
@@ -113,7 +119,14 @@ func (s *Session) Instruct(ctx context.Context, description string, opts ...Inst
 	defer s.end(r)
 	r.base.ComponentKind, r.base.ComponentName, r.base.Strategy = i.fields.Kind, i.name, i.strategy.Name()
 	r.tools = stages.ListOf(i.tools...)
-	return s.instruct(ctx, r, i)
+	if k == nil {
+		return s.instruct(ctx, r, i)
+	}
+	k.start(ctx, r, i.chunking)
+	err = errCutShort
+	defer func() { k.end(ctx, res, err) }()
+	res, err = s.instruct(ctx, r, i)
+	return res, err
 }
 
 func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
@@ -135,6 +148,9 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultComponent), Where: "component_execute", History: r.history, Action: created.action,
 		})
+	}
+	if c, err = r.sink.answered(ctx, c); err != nil {
+		return nil, err
 	}
 	if err := s.commit(ctx, r, c); err != nil {
 		return nil, err

@@ -36,6 +36,7 @@ type request struct {
 	options      stages.ModelOptions
 
 	tools stages.List[stages.Callable] // that the model may be given
+	sink  *sink                        // of a call that is streamed, else nil
 
 	// Guarded by the session's mutex.
 	executed bool
@@ -44,6 +45,7 @@ type request struct {
 
 	mu        sync.Mutex
 	loops     map[string]*loop // being sampled, by correlation id
+	flows     map[string]*flow // being generated for a reader, by correlation id
 	reason    string           // why the last loop failed
 	faulted   reported         // by error_occurred
 	component component        // that is executed, once it was created

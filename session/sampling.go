@@ -14,7 +14,9 @@ import (
 type loop struct {
 	component *stages.Component // being executed
 	tools     stages.List[stages.Callable]
-	meta      stages.Meta // of the sampling stage
+
+	requirements stages.List[stages.Requirement]
+	meta         stages.Meta // of the sampling stage
 
 	// Of the final answer: what precedes it in the history. Guarded by the request's mutex.
 	added []stages.Message
@@ -44,10 +46,11 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if c.ToolsEnabled() {
 		l.tools = r.tools
 	}
+	l.requirements = required(c.Strategy(), c.Requirements())
 	r.enter(m.CorrelationID, l)
 	defer r.leave(m.CorrelationID)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
-		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: required(c.Strategy(), c.Requirements()), LoopBudget: budget,
+		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: l.requirements, LoopBudget: budget,
 	}))
 	if err == nil && !out.HasResult() {
 		err = noResult("sampling")
@@ -145,7 +148,7 @@ func (s *Session) loop(
 			return err
 		}
 		res.Iterations = n
-		v, err := s.validate(ctx, r.after(p.Meta()), p.Requirements(), stages.Target{
+		v, err := s.validate(ctx, r.after(p.Meta()), a.cut.with(p.Requirements()), stages.Target{
 			Output: a.output, Action: q.action, History: q.history,
 		}, l.component.ModelOptions())
 		if err != nil {
@@ -165,6 +168,10 @@ func (s *Session) loop(
 			return nil
 		case n == budget:
 			res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", n)
+			return nil
+		case r.sink.hasReleased():
+			r.sink.event(ctx, EventRetryRefused, stages.Map[any]{})
+			res.FailureReason = ErrReleased.Error()
 			return nil
 		}
 		fields, err := repair(ctx, strategy, p, t, n, past)
