@@ -6,6 +6,9 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -98,3 +101,9 @@ func (b *pieces) GenerateStream(ctx context.Context, g *stages.Generation, emit 
 }
 
 func (b *pieces) Describe() stages.Backend { return stages.Backend{Name: "pieces", Provider: "test"} }
+
+// observed is a logger that keeps what it is told.
+func observed() (*zap.Logger, *observer.ObservedLogs) {
+	core, log := observer.New(zap.WarnLevel)
+	return zap.New(core), log
+}
