@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -106,4 +108,12 @@ func (b *pieces) Describe() stages.Backend { return stages.Backend{Name: "pieces
 func observed() (*zap.Logger, *observer.ObservedLogs) {
 	core, log := observer.New(zap.WarnLevel)
 	return zap.New(core), log
+}
+
+// registerStream records chunks and what is told of streams.
+func (r *recorder) registerStream(p *stages.Pipeline) error {
+	_, err := p.Stream.Use(chain.Observe("record", func(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+		r.add(o.Payload.Hook(), o.Payload, o.Err)
+	}))
+	return errors.Join(err, hooks(r, p.Chunk, "generation_stream_chunk", "", "", ""))
 }
