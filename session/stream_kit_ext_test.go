@@ -53,7 +53,6 @@ type pieces struct {
 	err     error                            // at the end of each answer
 	stopped error                            // what emit said
 	before  func(context.Context, int) error // before the n-th piece
-	calls   stages.List[stages.ToolCall]
 }
 
 func inPieces(texts ...string) *pieces { return &pieces{answers: [][]string{texts}} }
