@@ -371,6 +371,29 @@ func TestStreamCancelsTheBackend(t *testing.T) {
 	}
 }
 
+// Behaviour 40: a backend that does not heed emit's error has a context that is done.
+func TestStreamBreakEndsTheContext(t *testing.T) {
+	t.Parallel()
+	var cause error
+	s := start(t, session.WithBackend(streamingFunc(
+		func(ctx context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
+			_ = emit("a")
+			if cause = context.Cause(ctx); emit("b") == nil {
+				t.Error("emit goes on")
+			}
+			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "ab"}}), nil
+		})))
+	for chunk, err := range s.Stream(t.Context(), "go").Text() {
+		if chunk != "a" || err != nil {
+			t.Errorf("got %q, %v", chunk, err)
+		}
+		break
+	}
+	if !errors.Is(cause, session.ErrStreamClosed) || s.History().Len() != 0 {
+		t.Errorf("the context ended with %v", cause)
+	}
+}
+
 // Behaviour 40: the backend gets no further than its reader.
 func TestStreamSlowReader(t *testing.T) {
 	t.Parallel()
