@@ -145,7 +145,9 @@ func Intercept[P any](name string, i Interceptor, opts ...Option) Link[P] {
 	if i != nil {
 		mw = intercept[P](i)
 	}
-	return Around(name, mw, opts...)
+	l := Around(name, mw, opts...)
+	l.blind = true
+	return l
 }
 
 // Observe sees the final payload and the outcome of every call exactly once, whatever happened to it, after everything
@@ -161,7 +163,7 @@ func OnError[P any](name string, f func(ctx context.Context, o Outcome[P]), opts
 
 // Override is not a link but changes the options of those of that name, in the chain that it is registered in and the
 // scopes below, whether they are there already or come later; of several the outermost scope's has the last word, then
-// the one registered last. It can set Priority, InMode, OnFailure, Timeout, RunsBefore, RunsAfter and Note. The link keeps
+// the one registered last. It can set Priority, InMode, OnFailure, Timeout, RunsBefore, RunsAfter, Note and Mark. The link keeps
 // its breaker and its counts. A name that is not there has no effect, and Explain says so; an option that does not fit the
 // link is an error from Use, whichever of the two comes second.
 func Override[P any](name string, opts ...Option) Link[P] {
@@ -183,6 +185,8 @@ type settings struct {
 	timed         bool
 	counted       bool
 	notes         []string
+	marks         map[string]int // not changed once it is there
+	blind         bool           // an Interceptor
 	candidateFor  string
 	cases         int
 	casePayloads  bool

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"maps"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -93,6 +94,19 @@ func KeepCases(n int, payloads bool) Option {
 
 // Note is shown beside the link by Explain.
 func Note(text string) Option { return option(func(s *settings) { s.notes = append(s.notes, text) }) }
+
+// Mark puts a number on the link under a name, for a runtime that asks its links what they can do; a later one under the
+// same name replaces it. The engine gives it no meaning of its own: Explain shows it.
+func Mark(name string, n int) Option {
+	return option(func(s *settings) {
+		marks := maps.Clone(s.marks)
+		if marks == nil {
+			marks = map[string]int{}
+		}
+		marks[name] = n
+		s.marks = marks
+	})
+}
 
 // Counted makes Stats count the link's calls exactly, at the price of an atomic addition on the guarded path.
 func Counted() Option { return option(func(s *settings) { s.counted = true }) }

@@ -42,7 +42,7 @@ func (x *sampling) attempt(ctx context.Context, q question) (t tried) {
 		t.err = err
 		return t
 	}
-	v, err := x.s.validate(ctx, x.r.after(x.p.Meta()), x.p.Requirements(), stages.Target{
+	v, err := x.s.validate(ctx, x.r.after(x.p.Meta()), a.cut.with(x.p.Requirements()), stages.Target{
 		Output: a.output, Action: q.action, History: q.history, Tools: stages.ListOf(a.ran...),
 	}, x.l.component.ModelOptions())
 	if err != nil {

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,28 +27,32 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 		})
 		return g.Partial(stages.GenerationResult{}), err
 	}
-	begun := time.Now()
+	f := r.flowOf(g.Meta())
+	if err := f.admit(ctx); err != nil {
+		return nil, err
+	}
+	t := s.newTake(ctx, r, g, f)
 	var out *stages.Generation
 	err = s.contain(func() (err error) {
-		out, err = answers.Generate(ctx, sent)
-		if err == nil && (out == nil || !out.HasResult()) {
-			err = fmt.Errorf("%w: %s", ErrNoAnswer, g.Backend().Name)
-		}
+		out, err = t.from(ctx, answers, sent)
 		return err
 	})
-	res := answerOf(out, time.Since(begun))
+	res := answerOf(out, time.Since(t.begun))
 	e := stages.Exchange{RequestID: r.base.RequestID, Messages: sent.Messages(), Output: res.Output, Latency: res.Latency}
 	if err != nil {
 		e.Error = err.Error()
 	}
 	s.record(r, e, g.Meta().CorrelationID)
-	if err != nil {
-		s.fault(ctx, r, g.Meta(), stages.FaultFields{
-			Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
-		})
-		return g.Partial(res), err
+	if err == nil {
+		return g.Done(t.finish(res)), nil // g, so that a backend changes nothing but the result
 	}
-	return g.Done(res), nil // g, so that a backend changes nothing but the result
+	if t.err != nil && !errors.Is(t.err, ErrStreamText) { // the backend did nothing wrong
+		return g.Partial(t.partial(res)), err
+	}
+	s.fault(ctx, r, g.Meta(), stages.FaultFields{
+		Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
+	})
+	return g.Partial(t.partial(res)), err
 }
 
 // answerOf is what a backend says, complete or partial.
@@ -151,6 +156,38 @@ type answer struct {
 	added  []stages.Message // the question and the tool calls, as they precede the output in the history
 	ran    []stages.ToolRun // what came of the tool calls
 	usage  stages.Usage
+	cut    *cutOff // why the model was stopped, if it was
+}
+
+// generation runs the generation stage. What a link answers in the backend's place goes through the chunk stage after it.
+func (s *Session) generation(ctx context.Context, r *request, f *flow, p *stages.Generation) (*stages.Generation, *cutOff, error) {
+	if f != nil {
+		defer r.flowing(p.Meta(), f)()
+	}
+	g, err := s.call.generation(ctx, p)
+	if err == nil && !g.HasResult() {
+		err = noResult("generation")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if was := g.Output().Text; g.Source() != stages.SourceBackend {
+		text, err := s.screened(ctx, r, g.Meta(), was)
+		if err != nil {
+			return nil, nil, err
+		}
+		if text != was {
+			g = g.WithText(text)
+		}
+	}
+	var cut *cutOff
+	if f != nil {
+		if g, cut, err = f.settled(ctx, g); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.settle(r, g)
+	return g, cut, nil
 }
 
 // ask generates until the model answers with something else than tool calls.
@@ -161,20 +198,17 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 		return a, fmt.Errorf("session: the messages of %s: %w", l.meta.ComponentKind, err)
 	}
 	view := q.history.Tail(min(q.history.Len(), c.Window().Or(q.history.Len())+q.turns)).Messages()
+	at := r.newAttempt()
 	for round := 0; ; round++ {
 		m := r.after(l.meta)
-		g, err := s.call.generation(ctx, stages.NewGeneration(m, stages.GenerationFields{
+		g, cut, err := s.generation(ctx, r, s.newFlow(ctx, r, at, l), stages.NewGeneration(m, stages.GenerationFields{
 			Action: q.action, History: q.history, Messages: view.Append(a.added...),
 			ModelOptions: c.ModelOptions(), Tools: l.tools, Format: c.Format(), Backend: r.delegate(m, q.solver),
 		}))
-		if err == nil && !g.HasResult() {
-			err = noResult("generation")
-		}
 		if err != nil {
 			return a, err
 		}
-		s.settle(r, g)
-		a.output = g.Output()
+		a.output, a.cut = g.Output(), cut
 		a.usage = a.usage.Add(a.output.Usage)
 		calls := a.output.ToolCalls
 		switch {
@@ -184,6 +218,9 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 			return a, ErrToolRounds
 		}
 		a.added = append(a.added, a.output.Message())
+		for _, call := range calls.All() {
+			r.sink.event(ctx, EventToolCall, facts("name", call.Name))
+		}
 		runs, err := s.runTools(ctx, r, l.meta, calls, g.Tools())
 		if err != nil {
 			return a, err
@@ -204,15 +241,11 @@ func (s *Session) generateFor(
 		return stages.Output{}, err
 	}
 	defer s.end(r)
-	g, err := s.call.generation(ctx, stages.NewGeneration(r.meta(), stages.GenerationFields{
+	g, _, err := s.generation(ctx, r, nil, stages.NewGeneration(r.meta(), stages.GenerationFields{
 		Messages: stages.ListOf(messages...), ModelOptions: r.options.Merge(o), Backend: r.backend,
 	}))
-	if err == nil && !g.HasResult() {
-		err = noResult("generation")
-	}
 	if err != nil {
 		return stages.Output{}, err
 	}
-	s.settle(r, g)
 	return g.Output(), nil
 }

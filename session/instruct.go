@@ -35,6 +35,9 @@ type instruction struct {
 	build  builder
 	takes  takes
 	decode *decoding // reads the answer; nil leaves it text
+
+	chunking Chunking // of a stream
+	sink     *sink    // of its reader; nil without one
 }
 
 // Require adds what the answer has to fulfil: see Check.
@@ -117,7 +120,7 @@ func (s *Session) run(ctx context.Context, i instruction, opts []InstructOption)
 }
 
 // runWith is what all kinds of component have in common: create it, execute it, add it to the history.
-func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (*Result, error) {
+func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (res *Result, err error) {
 	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget}, s.cfg.tools
 	for _, o := range opts {
 		if o == nil {
@@ -147,7 +150,14 @@ func (s *Session) runWith(ctx context.Context, from given, i instruction, opts [
 		i.fields.Kind, i.name = what.kind, what.name
 	}
 	r.base.ComponentKind, r.base.ComponentName = i.fields.Kind, i.name
-	return s.instruct(ctx, r, i)
+	if i.sink == nil {
+		return s.instruct(ctx, r, i)
+	}
+	i.sink.start(ctx, r, i.chunking)
+	err = errCutShort
+	defer func() { i.sink.end(ctx, res, err) }()
+	res, err = s.instruct(ctx, r, i)
+	return res, err
 }
 
 func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
@@ -179,6 +189,9 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, faultOf(err)), Where: "component_execute", History: r.history, Action: created.action,
 		})
+	}
+	if c, err = r.sink.answered(ctx, c); err != nil {
+		return nil, err
 	}
 	history, err := s.commit(ctx, r, c)
 	if err != nil {

@@ -29,11 +29,17 @@ func TestOwnThingsFireEveryHook(t *testing.T) {
 	t.Parallel()
 	rec := &recorder{}
 	b := ownBackend{script(answer("soon"), call("tide", `{}`), answer("High water is at 06:40."), fails(errDown))}
-	s := start(t, session.WithSetup(rec.register), session.WithBackend(b), session.WithTools(tideTool()),
+	s := start(t, session.WithSetup(rec.register), session.WithSetup(rec.registerStream), session.WithBackend(b), session.WithTools(tideTool()),
 		session.WithHistory(stages.NewHistory(stages.Message{Role: stages.RoleUser, Text: "Hello?"})),
 		session.WithPruning(session.KeepTurns(1)), session.WithSetup(
 			rewriteOut(ofCreate, func(c *stages.Create) *stages.Create { return c.WithComponent(ownAction{}) })))
-	res, err := s.Instruct(t.Context(), "x", session.Using(nagging{}), session.Require(mentions("High water")))
+	st := s.Stream(t.Context(), "x", session.Using(nagging{}), session.Require(mentions("High water")))
+	for _, err := range st.Text() {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	res, err := st.Result()
 	if err != nil || !res.Success {
 		t.Fatalf("got %+v, %v", res, err)
 	}
@@ -53,7 +59,7 @@ func TestOwnThingsFireEveryHook(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := rec.names()
-	for _, h := range fired() {
+	for _, h := range stages.HookPoints() {
 		if !slices.Contains(got, h.Name) {
 			t.Errorf("%s did not fire", h.Name)
 		}

@@ -41,6 +41,7 @@ type request struct {
 	decode *decoding // of the answer; nil leaves it text
 
 	tools stages.List[stages.Callable] // that the model may be given
+	sink  *sink                        // of a call that is streamed, else nil
 
 	// Guarded by the session's mutex.
 	executed bool
@@ -49,6 +50,7 @@ type request struct {
 
 	mu        sync.Mutex
 	loops     []*loop            // being sampled
+	flows     map[string]*flow   // being generated for a reader, by correlation id
 	solvers   map[string]Backend // of generations that the session's own backend does not answer, by correlation id
 	reason    string             // why the last loop failed
 	ran       []stages.ToolRun   // on the way to its final answer

@@ -18,11 +18,6 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// notFired are the rows of the table of hook points that the session does not fire yet.
-var notFired = []string{
-	"generation_stream_chunk", "streaming_start", "streaming_event", "streaming_end",
-}
-
 // life is what a session came to: an adapter comes and goes, an instruction with a failed answer, a tool call and a good
 // answer, a failed one, one after which the first is pruned, and a reset.
 type life struct {
@@ -36,7 +31,24 @@ type life struct {
 
 var errOffline = errors.New("the backend is down")
 
-func live(t *testing.T, opt session.Option) (l life) {
+// live is a life whose first instruction is streamed, liveUnary one in which it is not.
+func live(t *testing.T, opt session.Option) life {
+	t.Helper()
+	return lived(t, opt, func(s *session.Session, opts ...session.InstructOption) (*session.Result, error) {
+		return streamed(t, s.Stream(t.Context(), "Write about the tide.", opts...)).result()
+	})
+}
+
+func liveUnary(t *testing.T, opt session.Option) life {
+	t.Helper()
+	return lived(t, opt, func(s *session.Session, opts ...session.InstructOption) (*session.Result, error) {
+		return s.Instruct(t.Context(), "Write about the tide.", opts...)
+	})
+}
+
+type instructing func(s *session.Session, opts ...session.InstructOption) (*session.Result, error)
+
+func lived(t *testing.T, opt session.Option, instruct instructing) (l life) {
 	t.Helper()
 	core, log := observer.New(zap.WarnLevel)
 	l.log = log
@@ -50,7 +62,7 @@ func live(t *testing.T, opt session.Option) (l life) {
 	l.backend = s.Backend()
 	l.loadErr = s.LoadAdapter(t.Context(), "sea", stages.MapOf(map[string]any{"rank": 8}))
 	l.unloadErr = s.UnloadAdapter(t.Context(), "sea")
-	l.res, l.err = s.Instruct(t.Context(), "Write about the tide.", session.Require(mentions("High water")))
+	l.res, l.err = instruct(s, session.Require(mentions("High water")))
 	l.history = texts(s.History())
 	for _, g := range b.requests() {
 		m := g.Messages()
@@ -80,39 +92,33 @@ func (l life) outcome() string {
 		l.closeErr, l.history, l.res.Success)
 }
 
-// fired are the rows of the table without those of the list.
-func fired() (rows []stages.HookPoint) {
-	for _, h := range stages.HookPoints() {
-		if !slices.Contains(notFired, h.Name) {
-			rows = append(rows, h)
-		}
-	}
-	return rows
-}
-
 // Behaviours 6, 34, 37: each row of the table fires for a plugin however it is written; what it may not write is put back
 // and reported; a block has the effect that the table states. TestWritesTakeEffect has what it may write.
 func TestRows(t *testing.T) {
 	t.Parallel()
-	if got, want := len(fired())+len(notFired), len(stages.HookPoints()); got != want {
-		t.Fatalf("notFired names %d rows that are not in the table", got-want)
-	}
-	control := live(t, nil)
-	for _, h := range fired() {
-		for _, way := range ways {
-			t.Run(h.Name+" by "+way.name, func(t *testing.T) {
-				t.Parallel()
-				t.Run("fires", func(t *testing.T) { rowFires(t, h, control, way.register) })
-				t.Run("what is not writable", func(t *testing.T) { rowDiscards(t, h, control, way.register) })
-				t.Run("a block", func(t *testing.T) { rowBlocks(t, h, control, way.register) })
-			})
+	for by, live := range map[string]living{"streamed": live, "unary": liveUnary} {
+		control := live(t, nil)
+		for _, h := range stages.HookPoints() {
+			if by == "unary" && h.Chain == "stream" {
+				continue
+			}
+			for _, way := range ways {
+				t.Run(h.Name+" by "+way.name+" "+by, func(t *testing.T) {
+					t.Parallel()
+					t.Run("fires", func(t *testing.T) { rowFires(t, h, control, way.register, live) })
+					t.Run("what is not writable", func(t *testing.T) { rowDiscards(t, h, control, way.register, live) })
+					t.Run("a block", func(t *testing.T) { rowBlocks(t, h, control, way.register, live) })
+				})
+			}
 		}
 	}
 }
 
+type living = func(t *testing.T, opt session.Option) life
+
 type registrar = func(tb testing.TB, hook string, do doing) session.Option
 
-func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar) {
+func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar, live living) {
 	t.Helper()
 	var mu sync.Mutex
 	var seen []stages.Meta
@@ -136,7 +142,7 @@ func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar
 }
 
 // rowDiscards returns a payload of which everything that is not writable is empty.
-func rowDiscards(t *testing.T, h stages.HookPoint, control life, register registrar) {
+func rowDiscards(t *testing.T, h stages.HookPoint, control life, register registrar, live living) {
 	t.Helper()
 	if h.Position != chain.KindBefore && h.Position != chain.KindAfter {
 		return // nothing is taken back
@@ -211,7 +217,7 @@ func camel(name string) string {
 	return b.String()
 }
 
-func rowBlocks(t *testing.T, h stages.HookPoint, control life, register registrar) {
+func rowBlocks(t *testing.T, h stages.HookPoint, control life, register registrar, live living) {
 	t.Helper()
 	l := live(t, register(t, h.Name, func(p any) (any, error) { return blocking(context.Background(), p) }))
 	switch h.Name {

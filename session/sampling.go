@@ -17,6 +17,8 @@ type loop struct {
 	meta      stages.Meta // of the sampling stage
 	plan      plan
 
+	requirements stages.List[stages.Requirement]
+
 	// Of the final answer: what precedes it in the history. Guarded by the request's mutex.
 	added []stages.Message
 	// And the tools that it took.
@@ -46,11 +48,11 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if c.ToolsEnabled() {
 		l.tools = r.tools
 	}
+	l.requirements = l.plan.required(c.Requirements())
 	r.enter(l)
 	defer r.leave(l)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
-		Strategy: c.Strategy(), Action: c.Action(), History: c.History(),
-		Requirements: l.plan.required(c.Requirements()), LoopBudget: l.plan.budget,
+		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: l.requirements, LoopBudget: l.plan.budget,
 	}))
 	if err == nil && !out.HasResult() {
 		err = noResult("sampling")
@@ -160,8 +162,13 @@ func (x *sampling) run(ctx context.Context) error {
 		if err := x.step(ctx, q, attempts); err != nil || x.over {
 			return err
 		}
-		if left == 0 {
+		switch {
+		case left == 0:
 			x.res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", x.res.Iterations)
+			return nil
+		case x.r.sink.hasReleased():
+			x.r.sink.event(ctx, EventRetryRefused, stages.Map[any]{})
+			x.res.FailureReason = ErrReleased.Error()
 			return nil
 		}
 		var err error

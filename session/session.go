@@ -58,6 +58,8 @@ type handlers struct {
 	create     chain.Handler[*stages.Create]
 	component  chain.Handler[*stages.Component]
 	generation chain.Handler[*stages.Generation]
+	chunk      chain.Handler[*stages.Chunk]
+	stream     chain.Handler[*stages.StreamEvent]
 	validation chain.Handler[*stages.Validation]
 	sampling   chain.Handler[*stages.Sampling]
 	iteration  chain.Handler[*stages.Iteration]
@@ -146,6 +148,8 @@ func (s *Session) bind() {
 		create:     stages.Bind(p, p.Create, s.build),
 		component:  stages.Bind(p, p.Component, s.execute),
 		generation: stages.Bind(p, p.Generation, s.generate),
+		chunk:      stages.Bind(p, p.Chunk, stages.Unchanged[*stages.Chunk]),
+		stream:     stages.Bind(p, p.Stream, stages.Unchanged[*stages.StreamEvent]),
 		validation: stages.Bind(p, p.Validation, s.check),
 		sampling:   stages.Bind(p, p.Sampling, s.sample),
 		iteration:  stages.Bind(p, p.Iteration, stages.Unchanged[*stages.Iteration]),

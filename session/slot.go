@@ -11,7 +11,8 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// ErrUnfulfilled means that a typed call got an answer that is a value but does not fulfil the requirements.
+// ErrUnfulfilled means that a typed call got an answer that is a value but does not fulfil the requirements. It is also the
+// last item of a stream whose answer does not fulfil them; Stream.Result has the answer.
 var ErrUnfulfilled = errors.New("session: the answer does not fulfil its requirements")
 
 // Slot is a function from In to Out that a model answers:

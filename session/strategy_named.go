@@ -65,8 +65,8 @@ func (s *settings) fail(err error) {
 	}
 }
 
-// whole is a whole number, as Go, JSON and YAML have them.
-func whole(v any) (int, bool) {
+// wholeNumber is a whole number, as Go, JSON and YAML have them.
+func wholeNumber(v any) (int, bool) {
 	switch n := v.(type) {
 	case int:
 		return n, true
@@ -89,7 +89,7 @@ func (s *settings) budget(otherwise int) int {
 	if !ok {
 		return otherwise
 	}
-	n, ok := whole(v)
+	n, ok := wholeNumber(v)
 	if !ok {
 		s.fail(fmt.Errorf("%w: it is %v, a %T", ErrLoopBudget, v, v))
 	}
@@ -101,7 +101,7 @@ func (s *settings) number(key string, otherwise int) int {
 	if !ok {
 		return otherwise
 	}
-	n, ok := whole(v)
+	n, ok := wholeNumber(v)
 	if !ok || n < 1 {
 		s.fail(fmt.Errorf("%w: strategy %q: %s must be a whole number of at least 1", ErrOption, s.strategy, key))
 	}

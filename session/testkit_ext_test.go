@@ -181,7 +181,7 @@ func hooks[P payload](r *recorder, c *chain.Chain[P], before, after, onError, ob
 	tell := func(name string) func(context.Context, chain.Outcome[P]) {
 		return func(_ context.Context, o chain.Outcome[P]) {
 			at := name
-			if c, ok := any(o.Payload).(*stages.HistoryChange); ok {
+			if c, ok := any(o.Payload).(interface{ Hook() string }); ok {
 				at = c.Hook()
 			}
 			r.add(at, o.Payload, o.Err)

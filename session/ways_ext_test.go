@@ -95,6 +95,14 @@ func link(tb testing.TB, at string, do doing) any {
 		return chain.After("row", hook[*stages.Generation](do))
 	case "generation_error":
 		return chain.OnError("row", watch[*stages.Generation](do))
+	case "generation_stream_chunk":
+		return chain.Before("row", hook[*stages.Chunk](do))
+	case "streaming_start", "streaming_event", "streaming_end":
+		return chain.Observe("row", func(ctx context.Context, o chain.Outcome[*stages.StreamEvent]) {
+			if o.Payload.Hook() == at {
+				watch[*stages.StreamEvent](do)(ctx, o)
+			}
+		})
 	case "validation_pre_check":
 		return chain.Before("row", hook[*stages.Validation](do))
 	case "validation_post_check":
@@ -187,6 +195,22 @@ func (r *row) OnGenerationPostCall(_ context.Context, p *stages.Generation) (*st
 
 func (r *row) OnGenerationError(_ context.Context, o chain.Outcome[*stages.Generation]) {
 	_, _ = at(r, "generation_error", o.Payload)
+}
+
+func (r *row) OnGenerationStreamChunk(_ context.Context, p *stages.Chunk) (*stages.Chunk, error) {
+	return at(r, "generation_stream_chunk", p)
+}
+
+func (r *row) OnStreamingStart(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+	_, _ = at(r, "streaming_start", o.Payload)
+}
+
+func (r *row) OnStreamingEvent(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+	_, _ = at(r, "streaming_event", o.Payload)
+}
+
+func (r *row) OnStreamingEnd(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+	_, _ = at(r, "streaming_end", o.Payload)
 }
 
 func (r *row) OnValidationPreCheck(_ context.Context, p *stages.Validation) (*stages.Validation, error) {

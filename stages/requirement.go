@@ -47,7 +47,8 @@ type Requirement struct {
 	Check func(ctx context.Context, t Target) (Verdict, error) `json:"-"`
 	// CheckPrefix decides while an answer is streamed, where that can be done: text is the answer's text so far, all of it
 	// when final is true. It may end in the middle of a character. Pass and Fail stand, whatever text follows; Unknown asks
-	// for more of it. The last word, with final, must be that of Check; a requirement without Check has that one only.
+	// for more of it. After a Fail the answer is not waited for. The complete answer is checked by Check in any case; the last
+	// word, with final, must be that of Check, and a requirement without Check has that one only.
 	CheckPrefix func(ctx context.Context, text string, final bool) (Verdict, error) `json:"-"`
 }
 
