@@ -231,7 +231,7 @@ var pairs = map[string]string{
 	"component_post_success": "component_pre_execute", "component_post_error": "component_pre_execute",
 	"generation_post_call": "generation_pre_call", "generation_error": "generation_pre_call",
 	"validation_post_check": "validation_pre_check", "sampling_loop_end": "sampling_loop_start",
-	"tool_post_invoke": "tool_pre_invoke",
+	"tool_post_invoke": "tool_pre_invoke", "streaming_event": "streaming_start", "streaming_end": "streaming_start",
 }
 
 // checkIDs checks one request's ids: one request id, one correlation id for each pair and none for two.
