@@ -18,11 +18,15 @@ type try struct {
 // tries are those of a loop so far.
 type tries struct {
 	all      []try
+	few      [1]try                         // room for the first of all
 	first    [1]try                         // where most loops end: the memory of all until there are more
 	attempts stages.Growing[stages.Attempt] // the same, for payloads
 }
 
 func (t *tries) add(n try) {
+	if t.all == nil {
+		t.all = t.few[:0]
+	}
 	t.all = append(t.all, n)
 	t.attempts.Add(n.Attempt)
 }
@@ -41,6 +45,10 @@ func (x *sampling) attempt(ctx context.Context, q question) (t tried) {
 	if err != nil {
 		t.err = err
 		return t
+	}
+	if x.p.Requirements().Len() == 0 && a.cut == nil && !stages.Active(ctx, x.s.pipeline.Validation) {
+		t.try = try{stages.Attempt{Action: q.action, Result: a.output}, q, a.added, a.ran}
+		return t // nothing to check, and nobody to tell
 	}
 	v, err := x.s.validate(ctx, x.r.after(x.p.Meta()), a.cut.with(x.p.Requirements()), stages.Target{
 		Output: a.output, Action: q.action, History: q.history, Tools: stages.ListOf(a.ran...),

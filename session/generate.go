@@ -31,13 +31,17 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err := f.admit(ctx); err != nil {
 		return nil, err
 	}
-	t := s.newTake(ctx, r, g, f)
+	begun := time.Now()
+	var t *take // where somebody looks at the text
+	if f != nil || s.pipeline.ChunkActive(ctx) {
+		t = s.newTake(ctx, r, g, f)
+	}
 	var out *stages.Generation
 	err = s.contain(func() (err error) {
 		out, err = t.from(ctx, answers, sent)
 		return err
 	})
-	res := answerOf(out, time.Since(t.begun))
+	res := answerOf(out, time.Since(begun))
 	e := stages.Exchange{RequestID: r.base.RequestID, Messages: sent.Messages(), Output: res.Output, Latency: res.Latency}
 	if err != nil {
 		e.Error = err.Error()
@@ -46,7 +50,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err == nil {
 		return g.Done(t.finish(res)), nil // g, so that a backend changes nothing but the result
 	}
-	if t.err != nil && !errors.Is(t.err, ErrStreamText) { // the backend did nothing wrong
+	if t != nil && t.err != nil && !errors.Is(t.err, ErrStreamText) { // the backend did nothing wrong
 		return g.Partial(t.partial(res)), err
 	}
 	s.fault(ctx, r, g.Meta(), stages.FaultFields{
@@ -119,11 +123,7 @@ func (s *Session) settle(r *request, g *stages.Generation) {
 
 // entries are a log for others. s.mu is held.
 func entries(log ...*exchange) stages.List[stages.Exchange] {
-	out := make([]stages.Exchange, len(log))
-	for i, x := range log {
-		out[i] = x.Exchange
-	}
-	return stages.ListOf(out...)
+	return stages.ListBy(len(log), func(i int) stages.Exchange { return log[i].Exchange })
 }
 
 // logged is the log of generations, oldest first. s.mu is held.
@@ -228,6 +228,12 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 		for _, t := range runs {
 			a.added, a.ran = append(a.added, t.Message()), append(a.ran, runOf(t))
 		}
+	}
+}
+
+func (s *Session) generateWith(from given) func(context.Context, []stages.Message, stages.ModelOptions) (stages.Output, error) {
+	return func(ctx context.Context, m []stages.Message, o stages.ModelOptions) (stages.Output, error) {
+		return s.generateFor(ctx, from, m, o)
 	}
 }
 

@@ -120,7 +120,7 @@ func (s *Session) run(ctx context.Context, i instruction, opts []InstructOption)
 }
 
 // runWith is what all kinds of component have in common: create it, execute it, add it to the history.
-func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (res *Result, err error) {
+func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (*Result, error) {
 	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget}, s.cfg.tools
 	for _, o := range opts {
 		if o == nil {
@@ -153,6 +153,11 @@ func (s *Session) runWith(ctx context.Context, from given, i instruction, opts [
 	if i.sink == nil {
 		return s.instruct(ctx, r, i)
 	}
+	return s.instructStreamed(ctx, r, i)
+}
+
+// instructStreamed tells of the stream's begin and end.
+func (s *Session) instructStreamed(ctx context.Context, r *request, i instruction) (res *Result, err error) {
 	i.sink.start(ctx, r, i.chunking)
 	err = errCutShort
 	defer func() { i.sink.end(ctx, res, err) }()
@@ -229,7 +234,7 @@ func (s *Session) window() stages.Optional[int] {
 
 // commit adds a turn to the history as it is now and tells of it. Without a session that is the history of the call.
 func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) (stages.History, error) {
-	added, what := c.Added().Append(c.Result().Message()), s.executed(r, c.Action())
+	what := s.executed(r, c.Action())
 	r.mu.Lock()
 	ran := stages.ListOf(r.ran...)
 	r.mu.Unlock()
@@ -240,25 +245,35 @@ func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) (
 	}
 	if s.conversation != r.conversation { // it was forgotten meanwhile
 		s.mu.Unlock()
-		return r.history.Append(added.Slice()...), nil
+		return grownBy(r.history, c), nil
 	}
 	previous := r.history
 	if !s.apart {
 		previous = s.history
 	}
-	resulting := previous.Append(added.Slice()...)
+	resulting := grownBy(previous, c)
 	if !s.apart {
-		s.history = resulting
-		s.last = &answered{
+		s.history, s.hasLast = resulting, true
+		s.last = answered{
 			stages.Target{Output: c.Result(), Action: c.Action(), History: c.History(), Tools: ran}, what.kind, what.name,
 		}
 	}
 	s.mu.Unlock()
-	s.changed(ctx, r, stages.HistoryChangeFields{
-		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
-	})
+	if stages.Active(ctx, s.pipeline.HistoryChange) {
+		s.changed(ctx, r, stages.HistoryChangeFields{
+			Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: c.Added().Append(c.Result().Message()),
+		})
+	}
 	if !s.apart {
 		s.prune(ctx, r)
 	}
 	return resulting, nil
+}
+
+// grownBy is a history with a turn at its end.
+func grownBy(h stages.History, c *stages.Component) stages.History {
+	if h.Same(c.History()) {
+		return c.HistoryAfter()
+	}
+	return h.Append(c.Added().Slice()...).Append(c.Result().Message())
 }

@@ -62,6 +62,9 @@ func (s InstructionSpec) render(arguments []stages.ContextItem) (string, error) 
 	if err != nil {
 		return "", err
 	}
+	if len(arguments) == 0 && s.Requirements.Len() == 0 && s.Examples.Len() == 0 && s.Grounding.Len() == 0 && s.Prefix == "" {
+		return description, nil
+	}
 	var b strings.Builder
 	b.WriteString(description)
 	for _, a := range arguments {

@@ -45,11 +45,12 @@ type request struct {
 
 	// Guarded by the session's mutex.
 	executed bool
-	log      []*exchange // generations, oldest first
+	log      []*exchange  // generations, oldest first
+	few      [2]*exchange // room for the first of log
 	usage    stages.Usage
 
 	mu        sync.Mutex
-	loops     []*loop            // being sampled
+	loops     *loop              // being sampled, a list
 	flows     map[string]*flow   // being generated for a reader, by correlation id
 	solvers   map[string]Backend // of generations that the session's own backend does not answer, by correlation id
 	reason    string             // why the last loop failed
@@ -145,15 +146,18 @@ func (s *Session) newRequest(ctx context.Context, from given) (context.Context, 
 		r.given = given{backend: s.backend, history: s.history}
 	}
 	s.mu.Unlock()
+	r.log = r.few[:0]
 	r.base = stages.Meta{
 		SessionID: s.id, RequestID: r.ids.request(), UserID: s.cfg.user, Labels: s.cfg.labels, Metadata: s.cfg.metadata,
 	}
 	ctx, r.cancel = context.WithCancelCause(ctx)
+	generate := s.generateHere
+	if s.apart {
+		generate = s.generateWith(from)
+	}
 	ctx, err := stages.NewContext(ctx, stages.Info{
 		RequestID: r.base.RequestID, Backend: r.backend, History: r.history, Logger: s.cfg.logger,
-		Generate: func(ctx context.Context, m []stages.Message, o stages.ModelOptions) (stages.Output, error) {
-			return s.generateFor(ctx, from, m, o)
-		}, Depth: MaxDepth,
+		Generate: generate, Depth: MaxDepth,
 	})
 	if err != nil {
 		r.cancel(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/maillon-go/maillon/stages"
@@ -12,6 +11,7 @@ import (
 
 // loop is what the handler of the sampling stage needs to know beyond its payload. It finds it by its correlation id.
 type loop struct {
+	outer     *loop             // in the request's list
 	component *stages.Component // being executed
 	tools     stages.List[stages.Callable]
 	meta      stages.Meta // of the sampling stage
@@ -66,19 +66,24 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 func (r *request) enter(l *loop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.loops = append(r.loops, l)
+	l.outer, r.loops = r.loops, l
 }
 
 func (r *request) leave(l *loop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.loops = slices.DeleteFunc(r.loops, func(x *loop) bool { return x == l })
+	for at := &r.loops; *at != nil; at = &(*at).outer {
+		if *at == l {
+			*at = l.outer
+			return
+		}
+	}
 }
 
 func (r *request) loopOf(m stages.Meta) (*loop, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, l := range r.loops { // there is one, but where a link runs a component several times at once
+	for l := r.loops; l != nil; l = l.outer { // there is one, but where a link runs a component several times at once
 		if l.meta.CorrelationID == m.CorrelationID {
 			return l, nil
 		}

@@ -87,12 +87,17 @@ func (s *Session) newScreen(ctx context.Context, r *request, m stages.Meta, stre
 	c := &screen{}
 	if active {
 		c.call = s.call.chunk
-		c.meta = func() stages.Meta { return r.after(m) }
+		c.meta = r.metas(m)
 	}
 	if active && streamed {
 		c.window = s.pipeline.Streaming(ctx).HoldBack
 	}
 	return c
+}
+
+// metas makes the Metas of stages within the one that m belongs to.
+func (r *request) metas(m stages.Meta) func() stages.Meta {
+	return func() stages.Meta { return r.after(m) }
 }
 
 // screened puts a text that did not come from the backend through the chunk stage: as one chunk, which is final.

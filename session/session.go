@@ -21,7 +21,9 @@ type Session struct {
 	cfg      config
 	pipeline *stages.Pipeline
 	call     handlers
-	apart    bool // there is no session: see On
+
+	generateHere func(context.Context, []stages.Message, stages.ModelOptions) (stages.Output, error) // of hooks
+	apart        bool                                                                                // there is no session: see On
 
 	mu           sync.Mutex
 	opened       bool
@@ -36,8 +38,9 @@ type Session struct {
 	closeErr     error
 	history      stages.History
 	pruning      pruning
-	conversation int       // how often the history was reset
-	last         *answered // the last answer, nil without one
+	conversation int // how often the history was reset
+	last         answered
+	hasLast      bool // there is one
 	interactions int
 	generations  int
 	usage        stages.Usage
@@ -141,6 +144,7 @@ func (s *Session) abandon(ctx context.Context, err error) error {
 
 func (s *Session) bind() {
 	p := s.pipeline
+	s.generateHere = s.generateWith(given{})
 	s.call = handlers{
 		session:    stages.Bind(p, p.Session, s.start),
 		reset:      stages.Bind(p, p.Reset, s.mayForget),

@@ -82,9 +82,12 @@ func (x *sampling) take(ctx context.Context, t tried) error {
 	}
 	x.done.add(t.try)
 	x.res.Iterations++
-	_, err := x.s.call.iteration(ctx, stages.NewIteration(x.r.after(x.p.Meta()), stages.IterationFields{
-		Number: x.res.Iterations, Attempt: t.Attempt, Remaining: x.pending + x.later, Elapsed: time.Since(x.begun),
-	}))
+	var err error
+	if stages.Active(ctx, x.s.pipeline.Iteration) {
+		_, err = x.s.call.iteration(ctx, stages.NewIteration(x.r.after(x.p.Meta()), stages.IterationFields{
+			Number: x.res.Iterations, Attempt: t.Attempt, Remaining: x.pending + x.later, Elapsed: time.Since(x.begun),
+		}))
+	}
 	switch {
 	case err != nil && (!x.over || !blocked(err)):
 		return x.stopped(err)

@@ -179,6 +179,12 @@ func (s *Session) newTake(ctx context.Context, r *request, g *stages.Generation,
 
 // from asks the backend.
 func (t *take) from(ctx context.Context, b Backend, g *stages.Generation) (out *stages.Generation, err error) {
+	if t == nil {
+		if out, err = b.Generate(ctx, g); err == nil && (out == nil || !out.HasResult()) {
+			err = fmt.Errorf("%w: %s", ErrNoAnswer, g.Backend().Name)
+		}
+		return out, err
+	}
 	if st, ok := b.(Streamer); ok && t.f != nil {
 		var cancel context.CancelCauseFunc
 		ctx, cancel = context.WithCancelCause(ctx)
@@ -270,6 +276,9 @@ func (t *take) cutShort(g, out *stages.Generation) (*stages.Generation, error) {
 // partial is what there is of an answer that failed. Text that the chunk stage has not passed is no part of it, where there
 // is a chunk stage.
 func (t *take) partial(res stages.GenerationResult) stages.GenerationResult {
+	if t == nil {
+		return res
+	}
 	if t.pieces > 0 {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}
@@ -281,6 +290,9 @@ func (t *take) partial(res stages.GenerationResult) stages.GenerationResult {
 
 // finish is the answer as the chunk stage has left it.
 func (t *take) finish(res stages.GenerationResult) stages.GenerationResult {
+	if t == nil {
+		return res
+	}
 	if res.Chunks == 0 && t.pieces > 0 {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}

@@ -31,8 +31,12 @@ func (s *Session) Validate(ctx context.Context, requirements ...stages.Requireme
 		return nil, err
 	}
 	defer s.end(r)
+	var last *answered
 	s.mu.Lock()
-	last := s.last
+	if s.hasLast {
+		a := s.last
+		last = &a
+	}
 	s.mu.Unlock()
 	return s.report(ctx, r, last, requirements)
 }
