@@ -12,39 +12,50 @@ import (
 
 // build is the handler of the create stage.
 func (s *Session) build(_ context.Context, c *stages.Create) (*stages.Create, error) {
-	if c.TemplateID() != "" {
-		return nil, fmt.Errorf("%w: there is no template %q", ErrOption, c.TemplateID())
-	}
 	r, err := s.requestOf(c.Meta())
 	if err != nil {
 		return nil, err
 	}
-	var made stages.Action
-	if err := s.contain(func() (err error) {
-		made, err = r.build(c, r.base.ComponentName)
-		return err
-	}); err != nil {
+	made, err := s.construct(r, c)
+	if err != nil {
 		return nil, err
 	}
 	return c.Done(stages.CreateResult{Component: made}), nil
 }
 
-// create runs the create stage.
+func (s *Session) construct(r *request, c *stages.Create) (made stages.Action, err error) {
+	if c.TemplateID() != "" {
+		return nil, fmt.Errorf("%w: there is no template %q", ErrOption, c.TemplateID())
+	}
+	err = s.contain(func() (err error) {
+		made, err = r.build(c, r.base.ComponentName)
+		return err
+	})
+	return made, err
+}
+
+// create runs the create stage, where it has links.
 func (s *Session) create(
 	ctx context.Context, r *request, f stages.CreateFields,
 ) (made component, requirements stages.List[stages.Requirement], err error) {
-	c, err := s.call.create(ctx, stages.NewCreate(r.meta(), f))
+	c := stages.NewCreate(r.meta(), f)
+	var action stages.Action
+	if !stages.Active(ctx, s.pipeline.Create) {
+		action, err = s.construct(r, c)
+	} else if c, err = s.call.create(ctx, c); err == nil {
+		action = c.Component()
+	}
 	if err != nil {
 		return made, requirements, err
 	}
-	if absent(c.Component()) {
+	if absent(action) {
 		return made, requirements, errors.New("session: component_post_create left no component")
 	}
 	requirements = c.Requirements()
-	if i, ok := c.Component().(*Instruction); ok { // perhaps one that a link has put in the place of the first
+	if i, ok := action.(*Instruction); ok { // perhaps one that a link has put in the place of the first
 		requirements = i.Spec().Requirements
 	}
-	made, err = s.describe(r, c.Component())
+	made, err = s.describe(r, action)
 	return made, requirements, err
 }
 

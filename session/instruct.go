@@ -119,16 +119,29 @@ func (s *Session) run(ctx context.Context, i instruction, opts []InstructOption)
 	return s.runWith(ctx, given{}, i, opts)
 }
 
-// runWith is what all kinds of component have in common: create it, execute it, add it to the history.
-func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (*Result, error) {
-	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget}, s.cfg.tools
+// with is the instruction with options on top.
+func (i instruction) with(opts []InstructOption) (instruction, error) {
+	if len(opts) == 0 {
+		return i, nil
+	}
+	j := i // what the options get is on the heap
 	for _, o := range opts {
 		if o == nil {
 			continue
 		}
-		if err := o.instruct(&i); err != nil {
-			return nil, err
+		if err := o.instruct(&j); err != nil {
+			return i, err
 		}
+	}
+	return j, nil
+}
+
+// runWith is what all kinds of component have in common: create it, execute it, add it to the history.
+func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (*Result, error) {
+	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget}, s.cfg.tools
+	i, err := i.with(opts)
+	if err != nil {
+		return nil, err
 	}
 	if err := i.fits(); err != nil {
 		return nil, err
