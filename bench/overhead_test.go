@@ -36,6 +36,25 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 }
 
+// BenchmarkSession is what the runtime costs: an instruction beside a direct call of the same model.
+func BenchmarkSession(b *testing.B) {
+	run := func(name string, h Handler) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			ctx, p := context.Background(), new(Payload)
+			for b.Loop() {
+				if _, err := h(ctx, p); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	run(Direct.Name, Direct.Build(0))
+	for _, n := range HooksPerStage {
+		run(fmt.Sprintf("%s/hooks=%d", Instruct.Name, n), Instruct.Build(n))
+	}
+}
+
 func BenchmarkParallel(b *testing.B) {
 	for name, h := range all() {
 		b.Run(name, func(b *testing.B) {
@@ -76,7 +95,7 @@ func TestVariants(t *testing.T) {
 }
 
 func TestByName(t *testing.T) {
-	for _, v := range append(slices.Clip(Variants), PerRequest) {
+	for _, v := range slices.Concat(Variants, beside) {
 		if got, ok := ByName(v.Name); !ok || got.Doc != v.Doc {
 			t.Errorf("ByName(%q) = %v, %v", v.Name, got.Doc, ok)
 		}

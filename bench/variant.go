@@ -54,9 +54,12 @@ var Variants = []Variant{
 // PerRequest is measured beside the Variants: what a call costs that makes a scope of its own.
 var PerRequest = Variant{"request", "guarded Before hooks, and for each call a scope with two more that is bound, called and dropped", perRequest}
 
-// ByName finds a variant, or PerRequest.
+// beside are what is measured beside the Variants.
+var beside = []Variant{PerRequest, Direct, Instruct}
+
+// ByName finds a variant, or what is measured beside them.
 func ByName(name string) (Variant, bool) {
-	for _, v := range append(slices.Clip(Variants), PerRequest) {
+	for _, v := range slices.Concat(Variants, beside) {
 		if v.Name == name {
 			return v, true
 		}

@@ -235,6 +235,9 @@ func (d *Dispatcher) Drain(ctx context.Context) error {
 			return nil
 		}
 		if !d.await(ctx.Done()) {
+			if left == 0 { // the workers are about to end
+				return nil
+			}
 			return fmt.Errorf("chain: drain: %d background jobs are not done: %w", left, context.Cause(ctx))
 		}
 	}

@@ -649,3 +649,10 @@ func ExampleWrap() {
 	// asking
 	// 5 <nil>
 }
+
+// A runtime asks its links what they can do. The engine itself gives marks no meaning.
+func ExampleMark() {
+	c := use(chain.Before("scan", step("scan"), chain.Mark("kilobytes", 64)))
+	fmt.Println(c.Explain().Links[0].Marks["kilobytes"])
+	// Output: 64
+}

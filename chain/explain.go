@@ -3,6 +3,8 @@ package chain
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,6 +33,9 @@ type PlannedLink struct {
 	Timeout   time.Duration `json:"timeout,omitempty"` // nanoseconds in JSON
 	Breaker   string        `json:"breaker"`           // closed, half-open, open, or off
 	Notes     []string      `json:"notes,omitempty"`
+	// Interceptor says that the link is an Around that does not look at the payload.
+	Interceptor bool           `json:"interceptor,omitempty"`
+	Marks       map[string]int `json:"marks,omitempty"` // see Mark
 }
 
 // Explain describes the current plan. Order, modes and breaker states are those of this moment.
@@ -40,7 +45,7 @@ func (c *Chain[P]) Explain() Plan {
 	return Plan{Chain: c.name, Notes: pl.notes, Inert: pl.inert, Links: lo.Map(pl.order, func(n *node[P], _ int) PlannedLink {
 		l := PlannedLink{
 			Ring: n.ring().String(), Name: n.name, Scope: n.scopeName(), Kind: n.kind, Mode: n.mode, Priority: n.priority,
-			OnFailure: n.failure, Timeout: n.timeout, Breaker: n.g.stateName(),
+			OnFailure: n.failure, Timeout: n.timeout, Breaker: n.g.stateName(), Interceptor: n.blind, Marks: maps.Clone(n.marks),
 		}
 		note := func(yes bool, text string) {
 			if yes {
@@ -50,6 +55,7 @@ func (c *Chain[P]) Explain() Plan {
 		note(n.ring() == ringOuter && gate && n.mode == Sequential, "can skip the hooks")
 		note(n.mode == Audit && n.kind == KindAround, "shadow")
 		note(!n.blocks && (n.mode == Sequential || n.mode == Concurrent) && !n.observes(), "never blocks here")
+		note(n.failureYielded(), "left out: OnFailure(Fail): in mode "+n.mode.String()+" "+cannotStop)
 		note(n.g.flags.Load()&pinned != 0, "always asks its breaker")
 		l.Notes = append(l.Notes, n.notes...)
 		if e := pl.incumbent(n); e != nil {
@@ -113,7 +119,7 @@ func (p Plan) String() string {
 			timeout = l.Timeout.String()
 		}
 		fmt.Fprintf(w, "  %d\t%s\t%s/%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", i+1, l.Ring, l.Scope, l.Name, l.Kind, l.Mode, l.Priority,
-			l.OnFailure, timeout, l.Breaker, strings.Join(l.Notes, ", "))
+			l.OnFailure, timeout, l.Breaker, strings.Join(append(slices.Clone(l.Notes), l.marks()...), ", "))
 	}
 	_ = w.Flush()
 	lines := strings.Split(strings.TrimRight(b.String(), "\n"), "\n")
@@ -124,6 +130,13 @@ func (p Plan) String() string {
 		lines = append(lines, "  note: "+n)
 	}
 	return strings.Join(lines, "\n") + "\n" + p.inert()
+}
+
+func (l PlannedLink) marks() (out []string) {
+	for _, name := range slices.Sorted(maps.Keys(l.Marks)) {
+		out = append(out, fmt.Sprintf("%s=%d", name, l.Marks[name]))
+	}
+	return out
 }
 
 func (p Plan) inert() string {

@@ -26,19 +26,19 @@ func rawOf[P any](h Handler[P]) raw { return *(*raw)(unsafe.Pointer(&h)) }
 // the recover of the caller.
 func glide(
 	ctx context.Context, s *flat, p unsafe.Pointer, changes *atomic.Uint64, calm uint64, at **flat,
-) (r unsafe.Pointer, err error, whole bool) { //nolint:revive // the error belongs to r
+) (r unsafe.Pointer, whole bool, err error) {
 	for {
 		*at = s
 		r, err := s.fn(ctx, p)
 		if err != nil {
-			return r, err, false
+			return r, false, err
 		}
 		next := s.next
 		if r != p || changes.Load() != calm {
-			return r, nil, false
+			return r, false, nil
 		}
 		if next == nil {
-			return r, nil, true
+			return r, true, nil
 		}
 		s = next
 	}

@@ -29,7 +29,7 @@ func (pl *plan[P]) resume(ctx context.Context, k int, p P, how ending, err error
 			return p, nil
 		case how == paused:
 			s, calm := &pl.steps[k], pl.calm()
-			if !rec.traced && !s.slow && !(calm == never && s.restless()) {
+			if !rec.traced && !s.slow && (calm != never || !s.restless()) {
 				var at *flat
 				if p, at, how, err = pl.runFlat(ctx, &s.flat, p, rec, calm); at == nil {
 					return p, nil
@@ -96,7 +96,7 @@ func (pl *plan[P]) runFlat(ctx context.Context, s *flat, in P, rec *record[P], c
 		var r P
 		var e error
 		if pl.word {
-			q, failure, whole := glide(ctx, s, word(cur), &pl.family.changes, calm, &at)
+			q, whole, failure := glide(ctx, s, word(cur), &pl.family.changes, calm, &at)
 			if whole {
 				at, how = pl.after(at), paused
 				return

@@ -145,7 +145,9 @@ func Intercept[P any](name string, i Interceptor, opts ...Option) Link[P] {
 	if i != nil {
 		mw = intercept[P](i)
 	}
-	return Around(name, mw, opts...)
+	l := Around(name, mw, opts...)
+	l.blind = true
+	return l
 }
 
 // Observe sees the final payload and the outcome of every call exactly once, whatever happened to it, after everything
@@ -161,7 +163,7 @@ func OnError[P any](name string, f func(ctx context.Context, o Outcome[P]), opts
 
 // Override is not a link but changes the options of those of that name, in the chain that it is registered in and the
 // scopes below, whether they are there already or come later; of several the outermost scope's has the last word, then
-// the one registered last. It can set Priority, InMode, OnFailure, Timeout, RunsBefore, RunsAfter and Note. The link keeps
+// the one registered last. It can set Priority, InMode, OnFailure, Timeout, RunsBefore, RunsAfter, Note and Mark. The link keeps
 // its breaker and its counts. A name that is not there has no effect, and Explain says so; an option that does not fit the
 // link is an error from Use, whichever of the two comes second.
 func Override[P any](name string, opts ...Option) Link[P] {
@@ -183,18 +185,19 @@ type settings struct {
 	timed         bool
 	counted       bool
 	notes         []string
+	marks         map[string]int // not changed once it is there
+	blind         bool           // an Interceptor
 	candidateFor  string
 	cases         int
 	casePayloads  bool
+	failureYields bool // Fail is for as long as the mode allows it
 }
 
 // check finds everything that is wrong with one link on its own.
 func (l *Link[P]) check() error {
 	s := &l.settings
-	bad := func(format string, a ...any) error {
-		return fmt.Errorf("chain: %s link %q: %s", s.kind, s.name, fmt.Sprintf(format, a...))
-	}
-	around, observer := s.kind == KindAround, s.observes()
+	bad := s.wrong
+	misfit := s.misfit()
 	switch {
 	case s.name == "":
 		return errors.New("chain: a link needs a name")
@@ -204,7 +207,7 @@ func (l *Link[P]) check() error {
 		return bad("an override without options")
 	case s.kind == KindOverride:
 		return nil
-	case l.limit != nil && observer:
+	case l.limit != nil && s.observes():
 		return bad("Limit is for links that can rewrite")
 	case l.hook == nil && l.around == nil && l.observe == nil:
 		return bad("nil function")
@@ -216,24 +219,18 @@ func (l *Link[P]) check() error {
 		return bad("negative timeout %v", s.timeout)
 	case s.breaker.Timeout < 0 || s.breaker.Interval < 0 || s.breaker.BucketPeriod < 0:
 		return bad("negative duration in the breaker's settings")
-	case around && s.mode != Sequential && s.mode != Audit && s.mode != Disabled:
-		return bad("mode %s: an Around takes sequential, audit or disabled", s.mode)
-	case observer && s.mode != Sequential && s.mode != FireAndForget && s.mode != Disabled:
-		return bad("mode %s: an observer takes sequential, fire_and_forget or disabled", s.mode)
-	case around && s.timeout > 0:
-		return bad("a hard timeout is for hooks; use middleware.Timeout to bound what an Around wraps")
-	case s.outer && !around:
-		return bad("Outer is for Around links")
-	case s.candidateFor != "" && s.kind != KindBefore && s.kind != KindAfter:
-		return bad("CandidateFor is for Before and After hooks")
+	case misfit != "":
+		return bad("%s", misfit)
 	case s.candidateFor == s.name && s.name != "":
 		return bad("CandidateFor names the link itself")
-	case s.timed && !observer:
-		return bad("Timed is for observers")
-	case s.failure == Fail && !s.canStop():
-		return bad("OnFailure(Fail): this link cannot stop a call")
+	case s.failure == Fail && !s.failureYields && !s.canStop():
+		return bad("OnFailure(Fail): %s", cannotStop)
 	}
 	return nil
+}
+
+func (s *settings) wrong(format string, a ...any) error {
+	return fmt.Errorf("chain: %s link %q: %s", s.kind, s.name, fmt.Sprintf(format, a...))
 }
 
 // canStop says that the failure of such a link can fail a call.
@@ -246,6 +243,8 @@ func (s *settings) observes() bool { return s.kind == KindObserve || s.kind == K
 // onFailure is the policy in force.
 func (s *settings) onFailure() Failure {
 	switch {
+	case s.failureYielded():
+		return Ignore
 	case s.failure != failureByMode:
 		return s.failure
 	case s.observes(), s.mode != Sequential && s.mode != Concurrent:
@@ -253,6 +252,8 @@ func (s *settings) onFailure() Failure {
 	}
 	return Fail
 }
+
+func (s *settings) failureYielded() bool { return s.failure == Fail && s.failureYields && !s.canStop() }
 
 // lazy says that the trip rule reads consecutive failures only, so that a healthy link need not ask its breaker.
 func (s *settings) lazy() bool {

@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"maps"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -36,7 +37,9 @@ func InMode(m Mode) Option { return option(func(s *settings) { s.mode = m }) }
 func Outer() Option { return option(func(s *settings) { s.outer = true }) }
 
 // OnFailure sets what the link's failure does to the call.
-func OnFailure(f Failure) Option { return option(func(s *settings) { s.failure = f }) }
+func OnFailure(f Failure) Option {
+	return option(func(s *settings) { s.failure, s.failureYields = f, false })
+}
 
 // Timeout is a hard bound on a hook or an observer: it runs on a goroutine of its own, its context expires after d, and
 // when it is not back by then it is abandoned and its late result dropped. Zero means none.
@@ -91,6 +94,19 @@ func KeepCases(n int, payloads bool) Option {
 
 // Note is shown beside the link by Explain.
 func Note(text string) Option { return option(func(s *settings) { s.notes = append(s.notes, text) }) }
+
+// Mark puts a number on the link under a name, for a runtime that asks its links what they can do; a later one under the
+// same name replaces it. The engine gives it no meaning of its own: Explain shows it.
+func Mark(name string, n int) Option {
+	return option(func(s *settings) {
+		marks := maps.Clone(s.marks)
+		if marks == nil {
+			marks = map[string]int{}
+		}
+		marks[name] = n
+		s.marks = marks
+	})
+}
 
 // Counted makes Stats count the link's calls exactly, at the price of an atomic addition on the guarded path.
 func Counted() Option { return option(func(s *settings) { s.counted = true }) }

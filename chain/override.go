@@ -56,7 +56,7 @@ func (c *Chain[P]) override(n *node[P], opts []Option) (*node[P], error) {
 	was, is := &n.settings, &m.settings
 	if is.outer != was.outer || is.timed != was.timed || is.counted != was.counted || is.tripAfter != was.tripAfter ||
 		!sameBreaker(was, is) {
-		return nil, errors.New("only priority, mode, failure policy, timeout, order and notes can be overridden")
+		return nil, errors.New("only priority, mode, failure policy, timeout, order, notes and marks can be overridden")
 	}
 	if is.failure == Fail && was.failure == Fail && is.mode != was.mode && !is.canStop() {
 		is.failure = failureByMode // the link's own word was about another mode

@@ -1,6 +1,7 @@
-// Package middleware holds ready interceptors for any call: Timeout, Retry, Breaker, Log, Tap and When.
+// Package middleware holds ready links for any call: Timeout, Retry, Breaker, RateLimit, Bulkhead, Log, Tap and When, and
+// for what has to look at the payload or the result, Fallback and Singleflight.
 //
-// Each constructor returns a chain.Interceptor. It has no type argument, fits a chain of any payload, and one value may
+// All but the last two return a chain.Interceptor. It has no type argument, fits a chain of any payload, and one value may
 // be shared by several chains: a shared Breaker then counts for all of them.
 //
 //	get, err := chain.Wrap("weather", client.Get).
@@ -11,6 +12,8 @@
 //
 // They nest in the order of registration. Here the breaker sees what is left after three attempts, and each attempt has
 // two seconds of its own; with Timeout first, all attempts and the waits between them would share two seconds.
+//
+// Fallback and Singleflight are a chain.Middleware, for chain.Around.
 //
 // Constructors return no error. One that got arguments it cannot work with (a nil function, a duration that is not
 // positive) returns an Interceptor whose every call fails with an error that says so, without calling what it wraps. A

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"go.uber.org/zap"
@@ -14,7 +13,8 @@ import (
 
 // Close ends the session: calls that come later fail with ErrClosed, calls in flight are waited for until ctx ends and
 // then cancelled, session_cleanup fires, background work is waited for until ctx ends, and the backend is closed if it is
-// an io.Closer. What finishes after session_cleanup is not recorded any more and fails with ErrClosed.
+// an io.Closer and no fork of the session uses it. What finishes after session_cleanup is not recorded any more and fails
+// with ErrClosed. The error says how many calls were cancelled, and how much background work was not waited for.
 //
 // All of this happens once; a further Close waits for the first and returns its error. Called by a hook, a check or a tool
 // of the session itself, with the ctx that it got, Close does not wait for the call that it was made in, which then fails
@@ -51,7 +51,11 @@ func (s *Session) shutdown(ctx context.Context, cause error) error {
 		}
 	}
 	s.closing = true
+	unfollow := s.unfollow
 	s.mu.Unlock()
+	if unfollow != nil {
+		unfollow()
+	}
 	defer close(s.closed)
 
 	errs := []error{s.quiesce(ctx, caller)}
@@ -60,9 +64,7 @@ func (s *Session) shutdown(ctx context.Context, cause error) error {
 		errs = append(errs, s.pipeline.Drain(ctx))
 	}
 	errs = append(errs, s.pipeline.Close(ctx))
-	if c, ok := s.cfg.backend.(io.Closer); ok {
-		errs = append(errs, contain(c.Close))
-	}
+	errs = append(errs, s.using.release())
 	if err := errors.Join(errs...); err != nil {
 		s.closeErr = fmt.Errorf("session: close: %w", err)
 	}
@@ -113,6 +115,9 @@ func (s *Session) nextLive(caller *request) *request {
 	defer s.mu.Unlock()
 	for _, r := range s.live {
 		if !r.nests(caller) {
+			if r.done == nil {
+				r.done = make(chan struct{})
+			}
 			return r
 		}
 	}
@@ -125,9 +130,9 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	if ctx.Err() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
-	inside, r, err := s.newRequest(ctx) //nolint:contextcheck // the exception is the next line
-	if err != nil {                     // nested too deep, but the hooks must run
-		inside, r, _ = s.newRequest(context.Background())
+	inside, r, err := s.newRequest(ctx, given{}) //nolint:contextcheck // the exception is the next line
+	if err != nil {                              // nested too deep, but the hooks must run
+		inside, r, _ = s.newRequest(context.Background(), given{})
 	}
 	s.mu.Lock()
 	s.live[r.base.RequestID] = r

@@ -12,39 +12,50 @@ import (
 
 // build is the handler of the create stage.
 func (s *Session) build(_ context.Context, c *stages.Create) (*stages.Create, error) {
-	if c.TemplateID() != "" {
-		return nil, fmt.Errorf("%w: there is no template %q", ErrOption, c.TemplateID())
-	}
 	r, err := s.requestOf(c.Meta())
 	if err != nil {
 		return nil, err
 	}
-	i, err := NewInstruction(InstructionSpec{
-		Name: r.base.ComponentName, Description: c.Description(), Prefix: c.Prefix(), Images: c.Images(),
-		Requirements: c.Requirements(), Examples: c.Examples(), Grounding: c.Grounding(), Variables: c.Variables(),
-	})
+	made, err := s.construct(r, c)
 	if err != nil {
 		return nil, err
 	}
-	return c.Done(stages.CreateResult{Component: i}), nil
+	return c.Done(stages.CreateResult{Component: made}), nil
 }
 
-// create runs the create stage.
+func (s *Session) construct(r *request, c *stages.Create) (made stages.Action, err error) {
+	if c.TemplateID() != "" {
+		return nil, fmt.Errorf("%w: there is no template %q", ErrOption, c.TemplateID())
+	}
+	err = s.contain(func() (err error) {
+		made, err = r.build(c, r.base.ComponentName)
+		return err
+	})
+	return made, err
+}
+
+// create runs the create stage, where it has links.
 func (s *Session) create(
 	ctx context.Context, r *request, f stages.CreateFields,
 ) (made component, requirements stages.List[stages.Requirement], err error) {
-	c, err := s.call.create(ctx, stages.NewCreate(r.meta(), f))
+	c := stages.NewCreate(r.meta(), f)
+	var action stages.Action
+	if !stages.Active(ctx, s.pipeline.Create) {
+		action, err = s.construct(r, c)
+	} else if c, err = s.call.create(ctx, c); err == nil {
+		action = c.Component()
+	}
 	if err != nil {
 		return made, requirements, err
 	}
-	if absent(c.Component()) {
+	if absent(action) {
 		return made, requirements, errors.New("session: component_post_create left no component")
 	}
 	requirements = c.Requirements()
-	if i, ok := c.Component().(*Instruction); ok { // perhaps one that a link has put in the place of the first
+	if i, ok := action.(*Instruction); ok { // perhaps one that a link has put in the place of the first
 		requirements = i.Spec().Requirements
 	}
-	made, err = s.describe(r, c.Component())
+	made, err = s.describe(r, action)
 	return made, requirements, err
 }
 
@@ -70,6 +81,9 @@ func (s *Session) describe(r *request, a stages.Action) (component, error) {
 	}
 	if err := s.contain(func() error {
 		c = component{a, a.Kind(), a.Name()}
+		if c.kind == "" {
+			c.kind = typeName(a)
+		}
 		return nil
 	}); err != nil {
 		return component{}, err
@@ -108,12 +122,15 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 		}
 		r.mu.Lock()
 		added := l.added
-		r.reason = out.FailureReason()
+		r.ran, r.reason = l.ran, out.FailureReason()
 		r.mu.Unlock()
 		if added == nil { // a link answered in the place of the loop
 			if added, err = c.Action().Messages(); err != nil {
 				return err
 			}
+		}
+		if _, err = r.decode.value(out.FinalResult().Text); err != nil {
+			return err
 		}
 		res = stages.ComponentResult{
 			Result: out.FinalResult(), Success: out.Success(), Attempts: out.Attempts(), Added: stages.ListOf(added...),
@@ -121,7 +138,7 @@ func (s *Session) execute(ctx context.Context, c *stages.Component) (*stages.Com
 		return nil
 	})
 	if err != nil {
-		return c.Failed(failure(err, stages.FaultComponent)), err
+		return c.Failed(failure(err, faultOf(err))), err
 	}
 	res.Log, res.Usage = s.loggedOf(r)
 	res.Latency = time.Since(begun)

@@ -23,13 +23,17 @@
 // One instruction fires, in this order:
 //
 //	component_pre_create, component_post_create, component_pre_execute, sampling_loop_start,
-//	(generation_pre_call, generation_post_call, [tool_pre_invoke, tool_post_invoke, and generation again,]
+//	(generation_pre_call, generation_stream_chunk, generation_post_call, [tool_pre_invoke, tool_post_invoke, and generation again,]
 //	validation_pre_check, validation_post_check, sampling_iteration, [sampling_repair])+,
 //	sampling_loop_end, component_post_success, context_update
 //
 // between session_pre_init and session_post_init at Start and session_cleanup at Close. Session.Reset fires
-// session_reset, and errors fire generation_error, component_post_error and error_occurred. All payloads of one call
+// session_reset, Session.Stream lies between streaming_start and streaming_end, and errors fire generation_error, component_post_error and error_occurred. All payloads of one call
 // carry one request id, and those of one pre/post pair one correlation id.
+//
+// Instruct is one of several kinds of component: Chat puts a message to the model, Query a question about a value, Act a
+// component of the user's own, Transform has it change a value, and NewSlot makes a typed function that it answers. All of
+// them fire the same hooks. They exist as functions too, which need no session but a backend and a history: see On.
 //
 // A hook can call the model itself, by stages.From(ctx).Generate or by the session's own methods with the ctx that it
 // got. Such a call is a request of its own that names the one it was made in as its parent, up to MaxDepth.

@@ -14,7 +14,7 @@ var (
 	ErrClosed = errors.New("session: closed")
 	// ErrNoOutput means that there is no answer yet to validate.
 	ErrNoOutput = errors.New("session: nothing was generated yet")
-	// ErrNoCheck means that a requirement has no function to check it with when validation_pre_check has passed.
+	// ErrNoCheck means that a requirement has neither a function to check it with nor a description for a model to judge by.
 	ErrNoCheck = errors.New("session: requirement without a check")
 	// ErrLoopBudget means a loop budget below 1.
 	ErrLoopBudget = errors.New("session: the loop budget must be at least 1")

@@ -66,9 +66,9 @@ func TestFaults(t *testing.T) {
 			want: chain.ErrGoexit, text: `session: check of "x": runtime.Goexit was called`, kind: stages.FaultValidation, where: "validation",
 		},
 		{
-			name: "a requirement without a check", steps: []step{answer("hello")},
-			opts: []session.InstructOption{session.Require(stages.Requirement{Description: "be kind"})},
-			want: session.ErrNoCheck, text: "session: requirement without a check: be kind", kind: stages.FaultValidation, where: "validation",
+			name: "a requirement without check or description", steps: []step{answer("hello")},
+			opts: []session.InstructOption{session.Require(stages.Requirement{Name: "kind"})},
+			want: session.ErrNoCheck, text: "session: requirement without a check: kind", kind: stages.FaultValidation, where: "validation",
 		},
 		{
 			name: "a backend without an answer", steps: []step{nil}, want: errScript, text: errScript.Error(),

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,28 +19,44 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	if err != nil {
 		return nil, err
 	}
-	begun := time.Now()
-	var out *stages.Generation
-	err = s.contain(func() (err error) {
-		out, err = s.cfg.backend.Generate(ctx, g)
-		if err == nil && (out == nil || !out.HasResult()) {
-			err = fmt.Errorf("%w: %s", ErrNoAnswer, r.backend.Name)
-		}
-		return err
-	})
-	res := answerOf(out, time.Since(begun))
-	e := stages.Exchange{RequestID: r.base.RequestID, Messages: g.Messages(), Output: res.Output, Latency: res.Latency}
-	if err != nil {
-		e.Error = err.Error()
-	}
-	s.record(r, e, g.Meta().CorrelationID)
+	answers := s.answering(r, g.Meta())
+	sent, err := fit(g, answers)
 	if err != nil {
 		s.fault(ctx, r, g.Meta(), stages.FaultFields{
 			Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
 		})
-		return g.Partial(res), err
+		return g.Partial(stages.GenerationResult{}), err
 	}
-	return g.Done(res), nil // g, so that a backend changes nothing but the result
+	f := r.flowOf(g.Meta())
+	if err := f.admit(ctx); err != nil {
+		return nil, err
+	}
+	begun := time.Now()
+	var t *take // where somebody looks at the text
+	if f != nil || s.pipeline.ChunkActive(ctx) {
+		t = s.newTake(ctx, r, g, f)
+	}
+	var out *stages.Generation
+	err = s.contain(func() (err error) {
+		out, err = t.from(ctx, answers, sent)
+		return err
+	})
+	res := answerOf(out, time.Since(begun))
+	e := stages.Exchange{RequestID: r.base.RequestID, Messages: sent.Messages(), Output: res.Output, Latency: res.Latency}
+	if err != nil {
+		e.Error = err.Error()
+	}
+	s.record(r, e, g.Meta().CorrelationID)
+	if err == nil {
+		return g.Done(t.finish(res)), nil // g, so that a backend changes nothing but the result
+	}
+	if t != nil && t.err != nil && !errors.Is(t.err, ErrStreamText) { // the backend did nothing wrong
+		return g.Partial(t.partial(res)), err
+	}
+	s.fault(ctx, r, g.Meta(), stages.FaultFields{
+		Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
+	})
+	return g.Partial(t.partial(res)), err
 }
 
 // answerOf is what a backend says, complete or partial.
@@ -71,7 +88,7 @@ func (s *Session) record(r *request, e stages.Exchange, correlation string) {
 	defer s.mu.Unlock()
 	r.log = append(r.log, x)
 	r.usage = r.usage.Add(o.Usage)
-	if s.over {
+	if s.over || s.apart {
 		return
 	}
 	switch n := s.cfg.logSize; {
@@ -106,11 +123,7 @@ func (s *Session) settle(r *request, g *stages.Generation) {
 
 // entries are a log for others. s.mu is held.
 func entries(log ...*exchange) stages.List[stages.Exchange] {
-	out := make([]stages.Exchange, len(log))
-	for i, x := range log {
-		out[i] = x.Exchange
-	}
-	return stages.ListOf(out...)
+	return stages.ListBy(len(log), func(i int) stages.Exchange { return log[i].Exchange })
 }
 
 // logged is the log of generations, oldest first. s.mu is held.
@@ -134,13 +147,47 @@ type question struct {
 	action  stages.Action
 	history stages.History // all of it; the model sees the loop's view
 	turns   int            // messages at its end that this loop has put there, which the model sees in any case
+	solver  *solver        // answers in the place of the session's backend; nil: that one
 }
 
 // answer is what came of it.
 type answer struct {
 	output stages.Output
 	added  []stages.Message // the question and the tool calls, as they precede the output in the history
+	ran    []stages.ToolRun // what came of the tool calls
 	usage  stages.Usage
+	cut    *cutOff // why the model was stopped, if it was
+}
+
+// generation runs the generation stage. What a link answers in the backend's place goes through the chunk stage after it.
+func (s *Session) generation(ctx context.Context, r *request, f *flow, p *stages.Generation) (*stages.Generation, *cutOff, error) {
+	if f != nil {
+		defer r.flowing(p.Meta(), f)()
+	}
+	g, err := s.call.generation(ctx, p)
+	if err == nil && !g.HasResult() {
+		err = noResult("generation")
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if was := g.Output().Text; g.Source() != stages.SourceBackend {
+		text, err := s.screened(ctx, r, g.Meta(), was)
+		if err != nil {
+			return nil, nil, err
+		}
+		if text != was {
+			g = g.WithText(text)
+		}
+	}
+	var cut *cutOff
+	if f != nil {
+		if g, cut, err = f.settled(ctx, g); err != nil {
+			return nil, nil, err
+		}
+	}
+	s.settle(r, g)
+	return g, cut, nil
 }
 
 // ask generates until the model answers with something else than tool calls.
@@ -151,19 +198,17 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 		return a, fmt.Errorf("session: the messages of %s: %w", l.meta.ComponentKind, err)
 	}
 	view := q.history.Tail(min(q.history.Len(), c.Window().Or(q.history.Len())+q.turns)).Messages()
+	at := r.newAttempt()
 	for round := 0; ; round++ {
-		g, err := s.call.generation(ctx, stages.NewGeneration(r.after(l.meta), stages.GenerationFields{
+		m := r.after(l.meta)
+		g, cut, err := s.generation(ctx, r, s.newFlow(ctx, r, at, l), stages.NewGeneration(m, stages.GenerationFields{
 			Action: q.action, History: q.history, Messages: view.Append(a.added...),
-			ModelOptions: c.ModelOptions(), Tools: l.tools, Format: c.Format(), Backend: r.backend,
+			ModelOptions: c.ModelOptions(), Tools: l.tools, Format: c.Format(), Backend: r.delegate(m, q.solver),
 		}))
-		if err == nil && !g.HasResult() {
-			err = noResult("generation")
-		}
 		if err != nil {
 			return a, err
 		}
-		s.settle(r, g)
-		a.output = g.Output()
+		a.output, a.cut = g.Output(), cut
 		a.usage = a.usage.Add(a.output.Usage)
 		calls := a.output.ToolCalls
 		switch {
@@ -174,32 +219,39 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 		}
 		a.added = append(a.added, a.output.Message())
 		for _, call := range calls.All() {
-			m, err := s.invoke(ctx, r, l, call, g.Tools())
-			if err != nil {
-				return a, err
-			}
-			a.added = append(a.added, m)
+			r.sink.event(ctx, EventToolCall, facts("name", call.Name))
 		}
+		runs, err := s.runTools(ctx, r, l.meta, calls, g.Tools())
+		if err != nil {
+			return a, err
+		}
+		for _, t := range runs {
+			a.added, a.ran = append(a.added, t.Message()), append(a.ran, runOf(t))
+		}
+	}
+}
+
+func (s *Session) generateWith(from given) func(context.Context, []stages.Message, stages.ModelOptions) (stages.Output, error) {
+	return func(ctx context.Context, m []stages.Message, o stages.ModelOptions) (stages.Output, error) {
+		return s.generateFor(ctx, from, m, o)
 	}
 }
 
 // generateFor is a model call by a hook: a request of its own, within the one that ctx belongs to. It goes through the
 // generation stage and leaves the history alone.
-func (s *Session) generateFor(ctx context.Context, messages []stages.Message, o stages.ModelOptions) (stages.Output, error) {
-	ctx, r, err := s.begin(ctx)
+func (s *Session) generateFor(
+	ctx context.Context, from given, messages []stages.Message, o stages.ModelOptions,
+) (stages.Output, error) {
+	ctx, r, err := s.beginWith(ctx, from)
 	if err != nil {
 		return stages.Output{}, err
 	}
 	defer s.end(r)
-	g, err := s.call.generation(ctx, stages.NewGeneration(r.meta(), stages.GenerationFields{
+	g, _, err := s.generation(ctx, r, nil, stages.NewGeneration(r.meta(), stages.GenerationFields{
 		Messages: stages.ListOf(messages...), ModelOptions: r.options.Merge(o), Backend: r.backend,
 	}))
-	if err == nil && !g.HasResult() {
-		err = noResult("generation")
-	}
 	if err != nil {
 		return stages.Output{}, err
 	}
-	s.settle(r, g)
 	return g.Output(), nil
 }

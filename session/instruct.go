@@ -23,13 +23,21 @@ func with(f func(*instruction)) InstructOption {
 	})
 }
 
-// instruction is what the options of one call make up.
+// instruction is what the options of one call make up, of whatever kind it is.
 type instruction struct {
 	name     string
 	fields   stages.CreateFields
 	strategy stages.Strategy
 	options  stages.ModelOptions
 	tools    []stages.Callable
+
+	action stages.Action // a component that is there already; nil for one that build makes
+	build  builder
+	takes  takes
+	decode *decoding // reads the answer; nil leaves it text
+
+	chunking Chunking // of a stream
+	sink     *sink    // of its reader; nil without one
 }
 
 // Require adds what the answer has to fulfil: see Check.
@@ -96,24 +104,78 @@ func Variable(name, value string) InstructOption {
 // its ctx is not left behind, unless it is a link with a Timeout. runtime.Goexit in a tool or the backend ends the
 // goroutine of the caller, as Go wants it; the session goes on.
 func (s *Session) Instruct(ctx context.Context, description string, opts ...InstructOption) (*Result, error) {
-	i := instruction{strategy: RejectionSampling{LoopBudget: DefaultLoopBudget}, tools: s.cfg.tools}
-	i.fields.Kind, i.fields.Description = stages.KindInstruction, description
+	return s.run(ctx, task(description), opts)
+}
+
+// task is what Instruct puts to the model.
+func task(description string) instruction {
+	return instruction{
+		fields: stages.CreateFields{Kind: stages.KindInstruction, Description: description},
+		build:  buildInstruction, takes: takesAll,
+	}
+}
+
+func (s *Session) run(ctx context.Context, i instruction, opts []InstructOption) (*Result, error) {
+	return s.runWith(ctx, given{}, i, opts)
+}
+
+// with is the instruction with options on top.
+func (i instruction) with(opts []InstructOption) (instruction, error) {
+	if len(opts) == 0 {
+		return i, nil
+	}
+	j := i // what the options get is on the heap
 	for _, o := range opts {
 		if o == nil {
 			continue
 		}
-		if err := o.instruct(&i); err != nil {
-			return nil, err
+		if err := o.instruct(&j); err != nil {
+			return i, err
 		}
 	}
-	ctx, r, err := s.begin(ctx)
+	return j, nil
+}
+
+// runWith is what all kinds of component have in common: create it, execute it, add it to the history.
+func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (*Result, error) {
+	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget}, s.cfg.tools
+	i, err := i.with(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := i.fits(); err != nil {
+		return nil, err
+	}
+	ctx, r, err := s.beginWith(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end(r)
-	r.base.ComponentKind, r.base.ComponentName, r.base.Strategy = i.fields.Kind, i.name, i.strategy.Name()
-	r.tools = stages.ListOf(i.tools...)
-	return s.instruct(ctx, r, i)
+	r.tools, r.build, r.decode = stages.ListOf(i.tools...), i.build, i.decode
+	r.base.Strategy = i.strategy.Name()
+	if i.action != nil {
+		what, err := s.describe(r, i.action)
+		if err != nil {
+			return nil, s.failed(ctx, r, stages.FaultFields{
+				Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
+			})
+		}
+		i.fields.Kind, i.name = what.kind, what.name
+	}
+	r.base.ComponentKind, r.base.ComponentName = i.fields.Kind, i.name
+	if i.sink == nil {
+		return s.instruct(ctx, r, i)
+	}
+	return s.instructStreamed(ctx, r, i)
+}
+
+// instructStreamed tells of the stream's begin and end.
+func (s *Session) instructStreamed(ctx context.Context, r *request, i instruction) (res *Result, err error) {
+	i.sink.start(ctx, r, i.chunking)
+	err = errCutShort
+	defer func() { i.sink.end(ctx, res, err) }()
+	res, err = s.instruct(ctx, r, i)
+	return res, err
 }
 
 func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
@@ -123,25 +185,39 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 			Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
 		})
 	}
+	if i.decode != nil {
+		requirements = requirements.Append(s.decodes(r))
+	}
 	c, err := s.call.component(ctx, stages.NewComponent(r.meta(), stages.ComponentFields{
 		Kind: created.kind, Name: created.name, Action: created.action, History: r.history, Window: s.window(),
 		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
-		ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
+		Format: i.decode.format(), ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
 	}))
 	if err == nil && !c.HasResult() {
 		err = noResult("component")
 	}
-	if err != nil {
-		return nil, s.failed(ctx, r, stages.FaultFields{
-			Failure: failure(err, stages.FaultComponent), Where: "component_execute", History: r.history, Action: created.action,
+	var value any
+	if err == nil { // once more, because links may have written the answer
+		err = s.contain(func() (err error) {
+			value, err = r.decode.value(c.Result().Text)
+			return err
 		})
 	}
-	if err := s.commit(ctx, r, c); err != nil {
+	if err != nil {
+		return nil, s.failed(ctx, r, stages.FaultFields{
+			Failure: failure(err, faultOf(err)), Where: "component_execute", History: r.history, Action: created.action,
+		})
+	}
+	if c, err = r.sink.answered(ctx, c); err != nil {
+		return nil, err
+	}
+	history, err := s.commit(ctx, r, c)
+	if err != nil {
 		return nil, err
 	}
 	res := &Result{
 		Output: c.Result(), Success: c.Success(), Attempts: c.Attempts(), Usage: c.Usage(),
-		RequestID: r.base.RequestID, Duration: time.Since(r.begun),
+		History: history, RequestID: r.base.RequestID, Duration: time.Since(r.begun), value: value,
 	}
 	if !res.Success {
 		r.mu.Lock()
@@ -169,25 +245,48 @@ func (s *Session) window() stages.Optional[int] {
 	return stages.Optional[int]{}
 }
 
-// commit adds a turn to the history as it is now and tells of it.
-func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) error {
-	added, what := c.Added().Append(c.Result().Message()), s.executed(r, c.Action())
+// commit adds a turn to the history as it is now and tells of it. Without a session that is the history of the call.
+func (s *Session) commit(ctx context.Context, r *request, c *stages.Component) (stages.History, error) {
+	what := s.executed(r, c.Action())
+	r.mu.Lock()
+	ran := stages.ListOf(r.ran...)
+	r.mu.Unlock()
 	s.mu.Lock()
 	if s.over {
 		s.mu.Unlock()
-		return ErrClosed
+		return stages.History{}, ErrClosed
 	}
 	if s.conversation != r.conversation { // it was forgotten meanwhile
 		s.mu.Unlock()
-		return nil
+		return grownBy(r.history, c), nil
 	}
-	previous := s.history
-	s.history = previous.Append(added.Slice()...)
-	resulting := s.history
-	s.last = &answered{stages.Target{Output: c.Result(), Action: c.Action(), History: c.History()}, what.kind, what.name}
+	previous := r.history
+	if !s.apart {
+		previous = s.history
+	}
+	resulting := grownBy(previous, c)
+	if !s.apart {
+		s.history, s.hasLast = resulting, true
+		s.last = answered{
+			stages.Target{Output: c.Result(), Action: c.Action(), History: c.History(), Tools: ran}, what.kind, what.name,
+		}
+	}
 	s.mu.Unlock()
-	s.changed(ctx, r, stages.HistoryChangeFields{
-		Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: added,
-	})
-	return nil
+	if stages.Active(ctx, s.pipeline.HistoryChange) {
+		s.changed(ctx, r, stages.HistoryChangeFields{
+			Kind: stages.ChangeAppend, Previous: previous, Resulting: resulting, Added: c.Added().Append(c.Result().Message()),
+		})
+	}
+	if !s.apart {
+		s.prune(ctx, r)
+	}
+	return resulting, nil
+}
+
+// grownBy is a history with a turn at its end.
+func grownBy(h stages.History, c *stages.Component) stages.History {
+	if h.Same(c.History()) {
+		return c.HistoryAfter()
+	}
+	return h.Append(c.Added().Slice()...).Append(c.Result().Message())
 }

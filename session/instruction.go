@@ -31,7 +31,7 @@ type InstructionSpec struct {
 
 // NewInstruction renders an instruction. The error says which template is wrong or which variable is missing.
 func NewInstruction(spec InstructionSpec) (*Instruction, error) {
-	text, err := spec.render()
+	text, err := spec.render(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +55,21 @@ func (i *Instruction) Messages() ([]stages.Message, error) {
 // String is the instruction as the model reads it.
 func (i *Instruction) String() string { return i.message.Text }
 
-// render lays out the parts of the instruction in a fixed order, with a blank line between them.
-func (s InstructionSpec) render() (string, error) {
+// render lays out the parts of the instruction in a fixed order, with a blank line between them. The arguments are those
+// of a slot.
+func (s InstructionSpec) render(arguments []stages.ContextItem) (string, error) {
 	description, err := s.fill("description", s.Description)
 	if err != nil {
 		return "", err
 	}
+	if len(arguments) == 0 && s.Requirements.Len() == 0 && s.Examples.Len() == 0 && s.Grounding.Len() == 0 && s.Prefix == "" {
+		return description, nil
+	}
 	var b strings.Builder
 	b.WriteString(description)
+	for _, a := range arguments {
+		b.WriteString("\n\nArgument " + a.Name + ":\n" + a.Text)
+	}
 	n := 0
 	for _, r := range s.Requirements.All() {
 		if r.CheckOnly || r.Description == "" {

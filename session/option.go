@@ -27,7 +27,13 @@ func set(f func(*config)) Option {
 }
 
 type config struct {
-	backend  Backend
+	backend         Backend // as it was given
+	backends        *Backends
+	backendName     string
+	backendSettings stages.Map[any]
+	inherited       *opened // by a fork, in the place of a backend
+	parent          context.Context
+
 	pipeline *stages.Pipeline
 	setup    []func(context.Context, *stages.Pipeline) error
 	logger   *zap.Logger
@@ -41,21 +47,32 @@ type config struct {
 	history     stages.History
 	historyKind stages.HistoryKind
 	tools       []stages.Callable
+	toolLimit   int
+	pruners     []Pruner
 	logSize     int
 }
 
 func configure(opts []Option) (config, error) {
-	c := config{historyKind: stages.HistoryChat, logSize: DefaultGenerationLog}
+	c := config{historyKind: stages.HistoryChat, logSize: DefaultGenerationLog, toolLimit: DefaultToolConcurrency}
+	return c, c.add(opts)
+}
+
+// add puts options on top.
+func (c *config) add(opts []Option) error {
 	for _, o := range opts {
 		if o == nil {
 			continue
 		}
-		if err := o.apply(&c); err != nil {
-			return c, err
+		if err := o.apply(c); err != nil {
+			return err
 		}
 	}
-	if f, ok := c.backend.(BackendFunc); c.backend == nil || ok && f == nil {
-		return c, ErrNoBackend
+	switch {
+	case c.inherited != nil || !nilBackend(c.backend) || c.backend == nil && c.backends != nil:
+	case c.backendName != "":
+		return fmt.Errorf("%w: WithBackendName(%q) is without WithBackends", ErrNoBackend, c.backendName)
+	default:
+		return ErrNoBackend
 	}
 	if c.pipeline == nil {
 		c.pipeline = stages.Default
@@ -63,12 +80,14 @@ func configure(opts []Option) (config, error) {
 	if c.logger == nil {
 		c.logger = zap.NewNop()
 	}
-	return c, nil
+	return nil
 }
 
-// WithBackend sets what answers; every session needs one. The session closes it when it is closed, if it is an
-// io.Closer. To share a backend among sessions, pass session.BackendFunc(b.Generate) and close it yourself.
-func WithBackend(b Backend) Option { return set(func(c *config) { c.backend = b }) }
+// WithBackend sets what answers; every session needs one, or the name of one: see WithBackends. The session closes it when
+// it is closed, if it is an io.Closer. To share a backend among sessions, pass session.BackendFunc(b.Generate) and close it yourself.
+func WithBackend(b Backend) Option {
+	return set(func(c *config) { c.choose(b, "", stages.Map[any]{}) })
+}
 
 // WithPipeline sets the pipeline whose links the session runs beside its own. Without it that is stages.Default.
 func WithPipeline(p *stages.Pipeline) Option { return set(func(c *config) { c.pipeline = p }) }
@@ -122,7 +141,7 @@ func WithModelOptions(o stages.ModelOptions) Option {
 func WithHistory(h stages.History) Option { return set(func(c *config) { c.history = h }) }
 
 // WithHistoryKind says what the model sees of the conversation, by default all of it. The session keeps the whole
-// conversation in any case.
+// conversation in any case, unless WithPruning says otherwise.
 func WithHistoryKind(k stages.HistoryKind) Option {
 	return option(func(c *config) error {
 		if k != stages.HistoryChat && k != stages.HistorySingle {
@@ -154,6 +173,11 @@ next:
 	for _, t := range more {
 		if t.Name == "" || t.Call == nil {
 			return nil, fmt.Errorf("%w: tool %q: a tool needs a name and a function", ErrOption, t.Name)
+		}
+		if t.Parameters != "" {
+			if _, err := compileSchema(t.Parameters); err != nil {
+				return nil, fmt.Errorf("%w: tool %q: %w", ErrOption, t.Name, err)
+			}
 		}
 		for i := range out {
 			if out[i].Name == t.Name {

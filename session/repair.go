@@ -11,8 +11,9 @@ import (
 // Failed is an answer that did not pass, with what led to it.
 type Failed struct {
 	stages.Attempt                             // what was asked, the answer and what was found about it
-	Number         int                         // of the attempt, from 1
-	Past           stages.List[stages.Attempt] // those before it, oldest first
+	Number         int                         // of the step, from 1, which is that of the attempt where each step is one
+	Left           int                         // steps left, at least 1; with Escalate the last one is that Backend's
+	Past           stages.List[stages.Attempt] // those of earlier steps, oldest first
 	Start          stages.Action               // what the loop began with
 	StartHistory   stages.History              // the history that it began with
 	History        stages.History              // what preceded this attempt
@@ -37,18 +38,23 @@ func (f Failed) Reasons() (reasons []string) {
 }
 
 // TemplateRepair asks the same again and adds what was wrong with the last answer. The answer itself is not shown.
+// By name, as a hook sets it, it is "template_repair" with the settings of RejectionSampling.
 type TemplateRepair struct {
-	LoopBudget int // attempts at most; below 1 is an error
+	LoopBudget  int // steps at most; below 1 is an error
+	Concurrency int // attempts of a step, at once; 0 is 1
 }
 
 // Name is "template_repair".
-func (TemplateRepair) Name() string { return "template_repair" }
+func (TemplateRepair) Name() string { return templateName }
 
-// Settings hold the loop budget.
-func (s TemplateRepair) Settings() stages.Map[any] { return budgetSetting(s.LoopBudget) }
+// Settings hold the loop budget and the concurrency.
+func (s TemplateRepair) Settings() stages.Map[any] { return loopSettings(s.LoopBudget, s.Concurrency) }
 
 // Budget is the loop budget.
 func (s TemplateRepair) Budget() int { return s.LoopBudget }
+
+// InFlight is the concurrency.
+func (s TemplateRepair) InFlight() int { return orOne(s.Concurrency) }
 
 // RepairKind is stages.RepairTemplate.
 func (TemplateRepair) RepairKind() stages.RepairKind { return stages.RepairTemplate }
@@ -59,19 +65,24 @@ func (TemplateRepair) Repair(_ context.Context, f Failed) (stages.Action, stages
 }
 
 // MultiTurn shows the model its failed answer as a turn of the conversation and asks for a better one. The turns that
-// led to the final answer become part of the session's history.
+// led to the final answer become part of the session's history. By name, as a hook sets it, it is "multi_turn" with the
+// settings of RejectionSampling.
 type MultiTurn struct {
-	LoopBudget int // attempts at most; below 1 is an error
+	LoopBudget  int // steps at most; below 1 is an error
+	Concurrency int // attempts of a step, at once; 0 is 1
 }
 
 // Name is "multi_turn".
-func (MultiTurn) Name() string { return "multi_turn" }
+func (MultiTurn) Name() string { return multiTurnName }
 
-// Settings hold the loop budget.
-func (s MultiTurn) Settings() stages.Map[any] { return budgetSetting(s.LoopBudget) }
+// Settings hold the loop budget and the concurrency.
+func (s MultiTurn) Settings() stages.Map[any] { return loopSettings(s.LoopBudget, s.Concurrency) }
 
 // Budget is the loop budget.
 func (s MultiTurn) Budget() int { return s.LoopBudget }
+
+// InFlight is the concurrency.
+func (s MultiTurn) InFlight() int { return orOne(s.Concurrency) }
 
 // RepairKind is stages.RepairMultiTurn.
 func (MultiTurn) RepairKind() stages.RepairKind { return stages.RepairMultiTurn }

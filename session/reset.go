@@ -46,7 +46,7 @@ func (s *Session) forget(ctx context.Context, r *request, p *stages.Reset) error
 		return ErrClosed
 	}
 	previous := s.history
-	s.history, s.last = p.NewHistory(), nil
+	s.history, s.last, s.hasLast = p.NewHistory(), answered{}, false
 	s.conversation++
 	s.mu.Unlock()
 	s.changed(ctx, r, stages.HistoryChangeFields{

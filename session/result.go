@@ -14,10 +14,14 @@ type Result struct {
 	// FailureReason says why it does not.
 	FailureReason string
 	// Attempts are all tries with what was found about them, oldest first.
-	Attempts  stages.List[stages.Attempt]
-	Usage     stages.Usage // of all tries
-	RequestID string       // as the payloads of this call carried it
+	Attempts stages.List[stages.Attempt]
+	Usage    stages.Usage // of all tries
+	// History is the conversation with this turn at its end: that of the session, or what to go on with without one.
+	History   stages.History
+	RequestID string // as the payloads of this call carried it
 	Duration  time.Duration
+
+	value any // the decoded answer
 }
 
 // Text is the answer's text.

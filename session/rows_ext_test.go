@@ -18,38 +18,51 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// notFired are the rows of the table of hook points that the session does not fire yet.
-var notFired = []string{
-	"generation_stream_chunk", "streaming_start", "streaming_event", "streaming_end",
-	"adapter_pre_load", "adapter_post_load", "adapter_pre_unload", "adapter_post_unload", "context_prune",
-}
-
-// life is what a session came to: an instruction with a failed answer, a tool call and a good answer, a failed one, and a
-// reset.
+// life is what a session came to: an adapter comes and goes, an instruction with a failed answer, a tool call and a good
+// answer, a failed one, one after which the first is pruned, and a reset.
 type life struct {
-	startErr, err, failedErr, resetErr, closeErr error
-	res                                          *session.Result
-	prompts                                      []string
-	history                                      []string
-	backend                                      stages.Backend
-	log                                          *observer.ObservedLogs
+	startErr, loadErr, unloadErr, err, failedErr, resetErr, closeErr error
+	res                                                              *session.Result
+	prompts                                                          []string
+	history                                                          []string
+	backend                                                          stages.Backend
+	log                                                              *observer.ObservedLogs
 }
 
 var errOffline = errors.New("the backend is down")
 
-func live(t *testing.T, opt session.Option) (l life) {
+// live is a life whose first instruction is streamed, liveUnary one in which it is not.
+func live(t *testing.T, opt session.Option) life {
+	t.Helper()
+	return lived(t, opt, func(s *session.Session, opts ...session.InstructOption) (*session.Result, error) {
+		return streamed(t, s.Stream(t.Context(), "Write about the tide.", opts...)).result()
+	})
+}
+
+func liveUnary(t *testing.T, opt session.Option) life {
+	t.Helper()
+	return lived(t, opt, func(s *session.Session, opts ...session.InstructOption) (*session.Result, error) {
+		return s.Instruct(t.Context(), "Write about the tide.", opts...)
+	})
+}
+
+type instructing func(s *session.Session, opts ...session.InstructOption) (*session.Result, error)
+
+func lived(t *testing.T, opt session.Option, instruct instructing) (l life) {
 	t.Helper()
 	core, log := observer.New(zap.WarnLevel)
 	l.log = log
-	b := script(answer("too short"), call("tide", `{"day":"today"}`), answer("High water is at 06:40."), fails(errOffline))
+	b := script(answer("too short"), call("tide", `{"day":"today"}`), answer("High water is at 06:40."), fails(errOffline), answer("Low water."))
 	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.New(core)})
-	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(b), session.WithTools(tideTool()),
-		session.WithUser("ada"), session.WithModel("script-2"), opt)
+	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(&adaptingScript{b}), session.WithTools(tideTool()),
+		session.WithPruning(session.KeepTurns(1)), session.WithUser("ada"), session.WithModel("script-2"), opt)
 	if l.startErr = err; err != nil {
 		return l
 	}
 	l.backend = s.Backend()
-	l.res, l.err = s.Instruct(t.Context(), "Write about the tide.", session.Require(mentions("High water")))
+	l.loadErr = s.LoadAdapter(t.Context(), "sea", stages.MapOf(map[string]any{"rank": 8}))
+	l.unloadErr = s.UnloadAdapter(t.Context(), "sea")
+	l.res, l.err = instruct(s, session.Require(mentions("High water")))
 	l.history = texts(s.History())
 	for _, g := range b.requests() {
 		m := g.Messages()
@@ -57,54 +70,55 @@ func live(t *testing.T, opt session.Option) (l life) {
 	}
 	if l.err == nil {
 		_, l.failedErr = s.Instruct(t.Context(), "And again.")
+		_, _ = s.Instruct(t.Context(), "And low water?")
 	}
 	l.resetErr = s.Reset(t.Context(), "new topic")
 	l.closeErr = s.Close(context.WithoutCancel(t.Context()))
 	return l
 }
 
+// adaptingScript is a script with adapters.
+type adaptingScript struct{ *scripted }
+
+func (*adaptingScript) LoadAdapter(context.Context, string, stages.Map[any]) error { return nil }
+func (*adaptingScript) UnloadAdapter(context.Context, string) error                { return nil }
+
 // outcome is what must be the same in a life in which nothing took effect.
 func (l life) outcome() string {
 	if l.res == nil {
-		return fmt.Sprint(l.startErr, l.err)
+		return fmt.Sprint(l.startErr, l.loadErr, l.unloadErr, l.err)
 	}
-	return fmt.Sprintf("%v %v %v %q %q %v %v %q %v", l.startErr, l.err, errors.Is(l.failedErr, errOffline), l.res.Text(), l.prompts, l.resetErr,
+	return fmt.Sprintf("%v %v %v %v %v %q %q %v %v %q %v", l.startErr, l.loadErr, l.unloadErr, l.err, errors.Is(l.failedErr, errOffline), l.res.Text(), l.prompts, l.resetErr,
 		l.closeErr, l.history, l.res.Success)
-}
-
-// fired are the rows of the table without those of the list.
-func fired() (rows []stages.HookPoint) {
-	for _, h := range stages.HookPoints() {
-		if !slices.Contains(notFired, h.Name) {
-			rows = append(rows, h)
-		}
-	}
-	return rows
 }
 
 // Behaviours 6, 34, 37: each row of the table fires for a plugin however it is written; what it may not write is put back
 // and reported; a block has the effect that the table states. TestWritesTakeEffect has what it may write.
 func TestRows(t *testing.T) {
 	t.Parallel()
-	if got, want := len(fired())+len(notFired), len(stages.HookPoints()); got != want {
-		t.Fatalf("notFired names %d rows that are not in the table", got-want)
-	}
-	control := live(t, nil)
-	for _, h := range fired() {
-		for _, way := range ways {
-			t.Run(h.Name+" by "+way.name, func(t *testing.T) {
-				t.Parallel()
-				t.Run("fires", func(t *testing.T) { rowFires(t, h, control, way.register) })
-				t.Run("what is not writable", func(t *testing.T) { rowDiscards(t, h, control, way.register) })
-				t.Run("a block", func(t *testing.T) { rowBlocks(t, h, control, way.register) })
-			})
+	for by, live := range map[string]living{"streamed": live, "unary": liveUnary} {
+		control := live(t, nil)
+		for _, h := range stages.HookPoints() {
+			if by == "unary" && h.Chain == "stream" {
+				continue
+			}
+			for _, way := range ways {
+				t.Run(h.Name+" by "+way.name+" "+by, func(t *testing.T) {
+					t.Parallel()
+					t.Run("fires", func(t *testing.T) { rowFires(t, h, control, way.register, live) })
+					t.Run("what is not writable", func(t *testing.T) { rowDiscards(t, h, control, way.register, live) })
+					t.Run("a block", func(t *testing.T) { rowBlocks(t, h, control, way.register, live) })
+				})
+			}
 		}
 	}
 }
 
+type living = func(t *testing.T, opt session.Option) life
+
 type registrar = func(tb testing.TB, hook string, do doing) session.Option
 
-func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar) {
+func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar, live living) {
 	t.Helper()
 	var mu sync.Mutex
 	var seen []stages.Meta
@@ -128,7 +142,7 @@ func rowFires(t *testing.T, h stages.HookPoint, control life, register registrar
 }
 
 // rowDiscards returns a payload of which everything that is not writable is empty.
-func rowDiscards(t *testing.T, h stages.HookPoint, control life, register registrar) {
+func rowDiscards(t *testing.T, h stages.HookPoint, control life, register registrar, live living) {
 	t.Helper()
 	if h.Position != chain.KindBefore && h.Position != chain.KindAfter {
 		return // nothing is taken back
@@ -203,12 +217,16 @@ func camel(name string) string {
 	return b.String()
 }
 
-func rowBlocks(t *testing.T, h stages.HookPoint, control life, register registrar) {
+func rowBlocks(t *testing.T, h stages.HookPoint, control life, register registrar, live living) {
 	t.Helper()
 	l := live(t, register(t, h.Name, func(p any) (any, error) { return blocking(context.Background(), p) }))
 	switch h.Name {
 	case "session_pre_init", "session_post_init":
 		wantBlock(t, l.startErr, "session")
+	case "adapter_pre_load", "adapter_post_load":
+		wantBlock(t, l.loadErr, "adapter_load")
+	case "adapter_pre_unload", "adapter_post_unload":
+		wantBlock(t, l.unloadErr, "adapter_unload")
 	case "session_reset":
 		wantBlock(t, l.resetErr, "reset")
 	case "sampling_iteration", "sampling_repair":

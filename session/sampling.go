@@ -6,18 +6,23 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/stages"
 )
 
 // loop is what the handler of the sampling stage needs to know beyond its payload. It finds it by its correlation id.
 type loop struct {
+	outer     *loop             // in the request's list
 	component *stages.Component // being executed
 	tools     stages.List[stages.Callable]
 	meta      stages.Meta // of the sampling stage
+	plan      plan
+
+	requirements stages.List[stages.Requirement]
 
 	// Of the final answer: what precedes it in the history. Guarded by the request's mutex.
 	added []stages.Message
+	// And the tools that it took.
+	ran []stages.ToolRun
 }
 
 // trySampling runs the sampling stage for a component. An error that the loop ended in is returned after its hooks have
@@ -30,12 +35,11 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if err != nil {
 		return nil, nil, err
 	}
-	budget, err := loopBudget(c.Strategy())
-	if err != nil {
-		return nil, nil, err
-	}
 	m := r.after(c.Meta())
 	l := &loop{component: c}
+	if l.plan, err = plans(c.Strategy()); err != nil {
+		return nil, nil, err
+	}
 	m.ComponentKind, m.ComponentName, m.Strategy = what.kind, what.name, ""
 	if c.Strategy() != nil {
 		m.Strategy = c.Strategy().Name()
@@ -44,10 +48,11 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if c.ToolsEnabled() {
 		l.tools = r.tools
 	}
-	r.enter(m.CorrelationID, l)
-	defer r.leave(m.CorrelationID)
+	l.requirements = l.plan.required(c.Requirements())
+	r.enter(l)
+	defer r.leave(l)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
-		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: required(c.Strategy(), c.Requirements()), LoopBudget: budget,
+		Strategy: c.Strategy(), Action: c.Action(), History: c.History(), Requirements: l.requirements, LoopBudget: l.plan.budget,
 	}))
 	if err == nil && !out.HasResult() {
 		err = noResult("sampling")
@@ -58,46 +63,49 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	return out, l, out.Err()
 }
 
-func (r *request) enter(correlation string, l *loop) {
+func (r *request) enter(l *loop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.loops == nil {
-		r.loops = map[string]*loop{}
-	}
-	r.loops[correlation] = l
+	l.outer, r.loops = r.loops, l
 }
 
-func (r *request) leave(correlation string) {
+func (r *request) leave(l *loop) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.loops, correlation)
+	for at := &r.loops; *at != nil; at = &(*at).outer {
+		if *at == l {
+			*at = l.outer
+			return
+		}
+	}
 }
 
 func (r *request) loopOf(m stages.Meta) (*loop, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if l := r.loops[m.CorrelationID]; l != nil {
-		return l, nil
+	for l := r.loops; l != nil; l = l.outer { // there is one, but where a link runs a component several times at once
+		if l.meta.CorrelationID == m.CorrelationID {
+			return l, nil
+		}
 	}
 	return nil, fmt.Errorf("session: %s: a loop that is over", m.CorrelationID)
 }
 
-// try is an attempt with what precedes its answer in the history.
-type try struct {
-	stages.Attempt
-	question
-	added []stages.Message
-}
+// sampling is one run of a loop.
+type sampling struct {
+	*plan
+	s     *Session
+	r     *request
+	l     *loop
+	p     *stages.Sampling
+	begun time.Time
 
-// tries are those of a loop so far.
-type tries struct {
-	all      []try
-	attempts stages.Growing[stages.Attempt] // the same, for payloads
-}
-
-func (t *tries) add(n try) {
-	t.all = append(t.all, n)
-	t.attempts.Add(n.Attempt)
+	done    tries
+	pending int // attempts of this step that have not ended
+	later   int // those that later steps may make
+	over    bool
+	final   int // index of the answer, after success
+	res     stages.SamplingResult
 }
 
 // sample is the handler of the sampling stage. An error that ends the loop is part of the result.
@@ -110,107 +118,98 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 	if err != nil {
 		return nil, err
 	}
-	begun := time.Now()
-	res := stages.SamplingResult{FinalAction: p.Action(), FinalHistory: p.History()}
-	var done tries
-	res.Err = s.contain(func() error { return s.loop(ctx, r, l, p, begun, &done, &res) })
-	res.Attempts, res.Duration = done.attempts.List(), time.Since(begun)
-	if final, ok := best(done.all, res.Success); ok {
+	x := sampling{plan: &l.plan, s: s, r: r, l: l, p: p, begun: time.Now()}
+	x.done.all = x.done.first[:0]
+	res := &x.res
+	res.FinalAction, res.FinalHistory = p.Action(), p.History()
+	if res.Err = s.contain(func() error { return x.run(ctx) }); res.Err != nil {
+		res.Success = false
+	}
+	res.Attempts, res.Duration = x.done.attempts.List(), time.Since(x.begun)
+	if !res.Success {
+		x.final = best(x.done.all)
+	}
+	if x.final >= 0 {
+		final := x.done.all[x.final]
 		res.FinalResult, res.FinalAction, res.FinalHistory = final.Result, final.Action, final.history
 		r.mu.Lock()
-		l.added = append(final.history.Tail(final.turns).Messages().Slice(), final.added...)
+		l.ran = final.ran
+		l.added = final.added
+		if final.turns > 0 {
+			l.added = append(final.history.Tail(final.turns).Messages().Slice(), final.added...)
+		}
 		r.mu.Unlock()
 	}
-	return p.Done(res), nil
+	return p.Done(x.res), nil
 }
 
-// loop tries until an answer passes or the budget is used up. What a link blocks between two tries ends the
+// run makes steps until an answer passes or the budget is used up. What a link blocks between two attempts ends the
 // loop too, without an error.
-func (s *Session) loop(
-	ctx context.Context, r *request, l *loop, p *stages.Sampling, begun time.Time, done *tries, res *stages.SamplingResult,
-) error {
-	budget := p.LoopBudget()
+func (x *sampling) run(ctx context.Context) error {
+	budget := x.p.LoopBudget()
 	if budget < 1 {
 		return fmt.Errorf("%w: it is %d", ErrLoopBudget, budget)
 	}
-	strategy, kind := runnable(p.Strategy())
-	q := question{action: p.Action(), history: p.History()}
+	q := question{action: x.p.Action(), history: x.p.History()}
 	for n := 1; ; n++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		a, err := s.ask(ctx, r, l, q)
-		res.Usage = res.Usage.Add(a.usage)
-		if err != nil {
-			return err
+		left, attempts := x.steps(n, budget), x.inFlight
+		x.later = left * attempts
+		if x.strong != nil {
+			x.later = max(0, left-1)*attempts + min(left, 1)
+			if left == 0 {
+				q.solver, attempts = x.strong, 1
+			}
 		}
-		res.Iterations = n
-		v, err := s.validate(ctx, r.after(p.Meta()), p.Requirements(), stages.Target{
-			Output: a.output, Action: q.action, History: q.history,
-		}, l.component.ModelOptions())
-		if err != nil {
+		first := x.done.attempts.List()
+		if err := x.step(ctx, q, attempts); err != nil || x.over {
 			return err
-		}
-		t := try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q, a.added}
-		past := done.attempts.List()
-		done.add(t)
-		if _, err := s.call.iteration(ctx, stages.NewIteration(r.after(p.Meta()), stages.IterationFields{
-			Number: n, Attempt: t.Attempt, Remaining: budget - n, Elapsed: time.Since(begun),
-		})); err != nil {
-			return stopped(err, res)
 		}
 		switch {
-		case v.AllPassed():
-			res.Success = true
+		case left == 0:
+			x.res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", x.res.Iterations)
 			return nil
-		case n == budget:
-			res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", n)
+		case x.r.sink.hasReleased():
+			x.r.sink.event(ctx, EventRetryRefused, stages.Map[any]{})
+			x.res.FailureReason = ErrReleased.Error()
 			return nil
 		}
-		fields, err := repair(ctx, strategy, p, t, n, past)
-		if err != nil {
+		var err error
+		if q, err = x.next(ctx, n, left, first); err != nil || x.over {
 			return err
 		}
-		fields.Kind = kind
-		rep, err := s.call.repair(ctx, stages.NewRepair(r.after(p.Meta()), fields))
-		if err != nil {
-			return stopped(err, res)
-		}
-		q = question{rep.RepairAction(), rep.RepairHistory(), grown(p.History(), rep.RepairHistory())}
-		if absent(q.action) {
-			return errors.New("session: sampling_repair left no action")
-		}
 	}
 }
 
-// stopped ends a loop: a block is the reason why it failed, anything else its error.
-func stopped(err error, res *stages.SamplingResult) error {
-	if v, ok := as[*chain.Violation](err); ok {
-		res.FailureReason = v.Error()
-		return nil
-	}
-	return err
-}
-
-// repair asks the strategy what to ask next.
-func repair(
-	ctx context.Context, strategy Strategy, p *stages.Sampling, failed try, n int, past stages.List[stages.Attempt],
-) (stages.RepairFields, error) {
+// next asks the strategy what to ask next, and fires sampling_repair.
+func (x *sampling) next(ctx context.Context, n, left int, past stages.List[stages.Attempt]) (q question, err error) {
+	failed := x.done.all[past.Len()+best(x.done.all[past.Len():])]
 	f := Failed{
-		Attempt: failed.Attempt, Number: n, Past: past, Start: p.Action(), StartHistory: p.History(), History: failed.history,
+		Attempt: failed.Attempt, Number: n, Left: left, Past: past, Start: x.p.Action(), StartHistory: x.p.History(),
+		History:       failed.history,
 		FailedHistory: failed.history.Append(failed.added...).Append(failed.Result.Message()),
 	}
-	action, history, err := strategy.Repair(ctx, f)
+	action, history, err := x.strategy.Repair(ctx, f)
 	switch {
 	case err != nil:
-		return stages.RepairFields{}, fmt.Errorf("session: strategy %q: %w", strategy.Name(), err)
+		return q, fmt.Errorf("session: strategy %q: %w", x.strategy.Name(), err)
 	case absent(action):
-		return stages.RepairFields{}, fmt.Errorf("session: strategy %q gave no action to go on with", strategy.Name())
+		return q, fmt.Errorf("session: strategy %q gave no action to go on with", x.strategy.Name())
 	}
-	return stages.RepairFields{
-		Failed: f.Attempt, Number: n, Past: past, History: f.History, FailedHistory: f.FailedHistory,
+	rep, err := x.s.call.repair(ctx, stages.NewRepair(x.r.after(x.p.Meta()), stages.RepairFields{
+		Kind: x.kind, Failed: f.Attempt, Number: n, Past: past, History: f.History, FailedHistory: f.FailedHistory,
 		RepairAction: action, RepairHistory: history,
-	}, nil
+	}))
+	if err != nil {
+		return q, x.stopped(err)
+	}
+	q = question{action: rep.RepairAction(), history: rep.RepairHistory(), turns: grown(x.p.History(), rep.RepairHistory())}
+	if absent(q.action) {
+		return q, errors.New("session: sampling_repair left no action")
+	}
+	return q, nil
 }
 
 // grown is how many messages a loop has put behind the history that it began with; 0 for another history.
@@ -225,24 +224,4 @@ func grown(start, now stages.History) int {
 		}
 	}
 	return now.Len() - start.Len()
-}
-
-// best is the try to return: the one that passed, else the latest of those that fulfil most requirements.
-func best(tries []try, success bool) (final try, ok bool) {
-	most := -1
-	for i, t := range tries {
-		n := 0
-		for _, f := range t.Findings.All() {
-			if f.Verdict.Passed() {
-				n++
-			}
-		}
-		if success {
-			n = i // the last one
-		}
-		if n >= most {
-			most, final, ok = n, t, true
-		}
-	}
-	return final, ok
 }

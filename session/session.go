@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"sync"
 	"time"
 
@@ -23,9 +22,14 @@ type Session struct {
 	pipeline *stages.Pipeline
 	call     handlers
 
+	generateHere func(context.Context, []stages.Message, stages.ModelOptions) (stages.Output, error) // of hooks
+	apart        bool                                                                                // there is no session: see On
+
 	mu           sync.Mutex
 	opened       bool
+	using        *opened        // the backend, nil before it is opened
 	backend      stages.Backend // what it says of itself
+	unfollow     func() bool    // the parent
 	options      stages.ModelOptions
 	live         map[string]*request // by id
 	closing      bool                // no new calls
@@ -33,8 +37,10 @@ type Session struct {
 	closed       chan struct{}       // closed when the session is
 	closeErr     error
 	history      stages.History
-	conversation int       // how often the history was reset
-	last         *answered // the last answer, nil without one
+	pruning      pruning
+	conversation int // how often the history was reset
+	last         answered
+	hasLast      bool // there is one
 	interactions int
 	generations  int
 	usage        stages.Usage
@@ -55,11 +61,15 @@ type handlers struct {
 	create     chain.Handler[*stages.Create]
 	component  chain.Handler[*stages.Component]
 	generation chain.Handler[*stages.Generation]
+	chunk      chain.Handler[*stages.Chunk]
+	stream     chain.Handler[*stages.StreamEvent]
 	validation chain.Handler[*stages.Validation]
 	sampling   chain.Handler[*stages.Sampling]
 	iteration  chain.Handler[*stages.Iteration]
 	repair     chain.Handler[*stages.Repair]
 	tool       chain.Handler[*stages.Tool]
+	load       chain.Handler[*stages.Adapter]
+	unload     chain.Handler[*stages.Adapter]
 	history    chain.Handler[*stages.HistoryChange]
 	fault      chain.Handler[*stages.Fault]
 }
@@ -68,7 +78,7 @@ type handlers struct {
 // session_post_init fire. When a link blocks there is no session; the backend is closed only if it was session_post_init
 // that blocked.
 //
-// ctx bounds the start, not the session. End the session with Close.
+// ctx bounds the start, not the session. End the session with Close; Run and WithParent see to it by themselves.
 func Start(ctx context.Context, opts ...Option) (*Session, error) {
 	if ctx == nil {
 		return nil, errNilContext
@@ -77,20 +87,35 @@ func Start(ctx context.Context, opts ...Option) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return open(ctx, cfg)
+}
+
+// open is Start with the options put together.
+func open(ctx context.Context, cfg config) (*Session, error) {
+	if cfg.parent != nil && cfg.parent.Err() != nil {
+		err := fmt.Errorf("session: start: the parent has ended: %w", context.Cause(cfg.parent)) //nolint:contextcheck // the parent is another one, meant to outlive the start
+		return nil, errors.Join(err, cfg.inherited.release())
+	}
 	p, err := cfg.pipeline.Scope()
 	if err != nil {
-		return nil, fmt.Errorf("session: start: %w", err)
+		return nil, errors.Join(fmt.Errorf("session: start: %w", err), cfg.inherited.release())
 	}
 	s := &Session{
 		id: newID(), begun: time.Now(), cfg: cfg, pipeline: p, history: cfg.history,
-		options: cfg.options, live: map[string]*request{}, closed: make(chan struct{}),
+		options: cfg.options, live: map[string]*request{}, closed: make(chan struct{}), using: cfg.inherited,
+	}
+	if cfg.backend != nil {
+		s.using = newOpened(cfg.backend, "", stages.Map[any]{})
 	}
 	s.bind()
 	if err := s.contain(func() error {
-		s.backend = describe(cfg.backend, cfg.model)
+		s.backend = stages.Backend{Name: cfg.backendName, Model: cfg.model}
+		if s.using != nil {
+			s.backend = s.using.describe(cfg.model)
+		}
 		return nil
 	}); err != nil {
-		return nil, fmt.Errorf("session: start: describing the backend: %w", err)
+		return nil, fmt.Errorf("session: start: describing the backend: %w", s.abandon(ctx, err))
 	}
 	for _, f := range cfg.setup {
 		if err := s.contain(func() error { return f(ctx, p) }); err != nil {
@@ -100,11 +125,17 @@ func Start(ctx context.Context, opts ...Option) (*Session, error) {
 	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("session: start: %w", s.abandon(ctx, err))
 	}
+	s.follow(cfg.parent) //nolint:contextcheck // the same
 	return s, nil
 }
 
-// abandon closes the plugins of a session that does not start.
+// abandon closes the plugins of a session that does not start, and lets go of what a fork has inherited.
 func (s *Session) abandon(ctx context.Context, err error) error {
+	if !s.opened {
+		if closeErr := s.cfg.inherited.release(); closeErr != nil {
+			err = errors.Join(err, closeErr)
+		}
+	}
 	if closeErr := s.pipeline.Close(context.WithoutCancel(ctx)); closeErr != nil {
 		return errors.Join(err, closeErr)
 	}
@@ -113,6 +144,7 @@ func (s *Session) abandon(ctx context.Context, err error) error {
 
 func (s *Session) bind() {
 	p := s.pipeline
+	s.generateHere = s.generateWith(given{})
 	s.call = handlers{
 		session:    stages.Bind(p, p.Session, s.start),
 		reset:      stages.Bind(p, p.Reset, s.mayForget),
@@ -120,11 +152,15 @@ func (s *Session) bind() {
 		create:     stages.Bind(p, p.Create, s.build),
 		component:  stages.Bind(p, p.Component, s.execute),
 		generation: stages.Bind(p, p.Generation, s.generate),
+		chunk:      stages.Bind(p, p.Chunk, stages.Unchanged[*stages.Chunk]),
+		stream:     stages.Bind(p, p.Stream, stages.Unchanged[*stages.StreamEvent]),
 		validation: stages.Bind(p, p.Validation, s.check),
 		sampling:   stages.Bind(p, p.Sampling, s.sample),
 		iteration:  stages.Bind(p, p.Iteration, stages.Unchanged[*stages.Iteration]),
 		repair:     stages.Bind(p, p.Repair, stages.Unchanged[*stages.Repair]),
 		tool:       stages.Bind(p, p.Tool, s.runTool),
+		load:       stages.Bind(p, p.AdapterLoad, s.loadAdapter),
+		unload:     stages.Bind(p, p.AdapterUnload, s.unloadAdapter),
 		history:    stages.Bind(p, p.HistoryChange, stages.Unchanged[*stages.HistoryChange]),
 		fault:      stages.Bind(p, p.Fault, stages.Unchanged[*stages.Fault]),
 	}
@@ -132,58 +168,106 @@ func (s *Session) bind() {
 
 // open fires the hooks of the start.
 func (s *Session) open(ctx context.Context) error {
-	inside, r, err := s.begin(ctx)
-	if err != nil {
-		return err
-	}
-	p, err := s.call.session(inside, stages.NewSession(r.meta(), stages.SessionFields{
-		ModelID: s.backend.Model, ModelOptions: s.options, HistoryKind: s.cfg.historyKind,
-	}))
-	s.end(r)
+	err := s.opening(ctx)
 	s.mu.Lock()
 	opened := s.opened
 	s.mu.Unlock()
-	switch {
-	case err == nil && !opened: // a link answered in the place of the handler
-		s.adopt(p)
-	case err != nil && opened:
+	if err != nil && opened {
 		return errors.Join(err, s.shutdown(ctx, err))
 	}
 	return err
 }
 
-// start is the handler of the session stage.
-func (s *Session) start(_ context.Context, p *stages.Session) (*stages.Session, error) {
-	return p.Done(stages.SessionResult{Backend: s.adopt(p), History: s.History()}), nil
-}
-
-// adopt takes over what links have chosen. The backend was given as a value, so that its name and settings stand.
-func (s *Session) adopt(p *stages.Session) stages.Backend {
-	for field, changed := range map[string]bool{
-		"backend_name": p.BackendName() != "", "backend_settings": p.BackendSettings().Len() > 0,
-	} {
-		if changed {
-			s.cfg.logger.Warn("session_pre_init: discarded, because the session was given its backend as a value",
-				zap.String("field", field), zap.String("session", s.id))
-		}
+// opening is the request of the start.
+func (s *Session) opening(ctx context.Context) error {
+	ctx, r, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.end(r)
+	p, err := s.call.session(ctx, stages.NewSession(r.meta(), stages.SessionFields{
+		BackendName: s.cfg.backendName, BackendSettings: s.cfg.backendSettings,
+		ModelID: s.backend.Model, ModelOptions: s.options, HistoryKind: s.cfg.historyKind,
+	}))
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.opened = true
-	s.backend.Model, s.options = p.ModelID(), p.ModelOptions()
-	return s.backend
+	opened := s.opened
+	s.mu.Unlock()
+	if !opened { // a link answered in the place of the handler
+		if _, err := s.adopt(ctx, p); err != nil {
+			return err
+		}
+	}
+	s.prune(ctx, r)
+	return nil
 }
 
-// describe says what a backend is.
-func describe(b Backend, model string) stages.Backend {
-	d := stages.Backend{Name: reflect.TypeOf(b).String()}
-	if x, ok := b.(Describer); ok {
-		d = x.Describe()
+// start is the handler of the session stage.
+func (s *Session) start(ctx context.Context, p *stages.Session) (*stages.Session, error) {
+	b, err := s.adopt(ctx, p)
+	if err != nil {
+		return nil, err
 	}
-	if model != "" {
-		d.Model = model
+	return p.Done(stages.SessionResult{Backend: b, History: s.History()}), nil
+}
+
+// adopt takes over what links have chosen, and opens the backend. Where the session was given it as a value, its name and
+// settings stand.
+func (s *Session) adopt(ctx context.Context, p *stages.Session) (stages.Backend, error) {
+	s.mu.Lock()
+	b, d := s.using, s.backend
+	s.mu.Unlock()
+	switch name, settings := p.BackendName(), p.BackendSettings(); {
+	case b == nil || b.name != "" && !b.is(name, settings):
+		if err := s.contain(func() error {
+			made, err := s.cfg.backends.open(ctx, name, settings)
+			if err != nil {
+				return err
+			}
+			b = newOpened(made, name, settings)
+			d = b.describe(p.ModelID())
+			return nil
+		}); err != nil {
+			return d, err
+		}
+	case b.name == "":
+		s.discarded("backend_name", name != "")
+		s.discarded("backend_settings", settings.Len() > 0)
 	}
-	return d
+	s.mu.Lock()
+	before := s.using
+	s.opened, s.using, s.backend, s.options = true, b, d, p.ModelOptions()
+	if before == b || p.ModelID() != "" {
+		s.backend.Model = p.ModelID()
+	}
+	d = s.backend
+	s.mu.Unlock()
+	if before != b {
+		if err := before.release(); err != nil { // of a link's first try, or what a fork does without
+			s.cfg.logger.Warn("closing a backend that is not used", zap.Error(err), zap.String("session", s.id))
+		}
+	}
+	return d, nil
+}
+
+// discarded reports a write of session_pre_init that has no effect.
+func (s *Session) discarded(field string, written bool) {
+	if written {
+		s.cfg.logger.Warn("session_pre_init: discarded, because the session was given its backend as a value",
+			zap.String("field", field), zap.String("session", s.id))
+	}
+}
+
+// instance is the backend itself.
+func (s *Session) instance() Backend {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.using == nil { // a link of session_pre_init asks the model
+		return BackendFunc(func(context.Context, *stages.Generation) (*stages.Generation, error) { return nil, ErrNoBackend })
+	}
+	return s.using.Backend
 }
 
 // ID is the session's id, as payloads carry it.

@@ -82,6 +82,14 @@ func TestWrongCalls(t *testing.T) {
 		}},
 		{"Reset", func(ctx context.Context, s *session.Session) error { return s.Reset(ctx, "") }},
 		{"Close", func(ctx context.Context, s *session.Session) error { return s.Close(ctx) }},
+		{"Fork", func(ctx context.Context, s *session.Session) error {
+			_, err := s.Fork(ctx)
+			return err
+		}},
+		{"LoadAdapter", func(ctx context.Context, s *session.Session) error {
+			return s.LoadAdapter(ctx, "sea", stages.Map[any]{})
+		}},
+		{"UnloadAdapter", func(ctx context.Context, s *session.Session) error { return s.UnloadAdapter(ctx, "sea") }},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +182,9 @@ func TestSessionPreInitWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := b.requests()[0]
-	if g.Backend() != (stages.Backend{Name: "scripted", Provider: "test", Model: "script-2"}) || s.Backend() != g.Backend() {
+	want := b.Describe()
+	want.Model = "script-2"
+	if g.Backend() != want || s.Backend() != g.Backend() {
 		t.Errorf("model id: got %+v and %+v", g.Backend(), s.Backend())
 	}
 	if o := g.ModelOptions(); o.Temperature.Or(0) != 0.5 || o.MaxTokens.Or(0) != 9 {

@@ -3,21 +3,32 @@ package session
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"github.com/maillon-go/maillon/stages"
 )
 
-// DefaultLoopBudget is how often an instruction is tried unless LoopBudget says otherwise.
+// DefaultLoopBudget is how many steps a loop takes at most unless its strategy says otherwise. A step is one attempt, or
+// several at once.
 const DefaultLoopBudget = 3
 
 // Strategy is a stages.Strategy that says how to go on after an answer that failed its requirements. The session owns
-// the loop, its hooks and the validation. It is asked only when there is an attempt left; its error ends the loop.
+// the loop, its hooks and the validation. It is asked only when there is a step left; its error ends the loop.
 //
-// It may also have these methods:
-//   - Budget() int: attempts at most, instead of DefaultLoopBudget;
+// It may also have these methods, each asked once for a loop:
+//   - Budget() int: steps at most, instead of DefaultLoopBudget;
+//   - InFlight() int: attempts that each step makes at once, instead of 1; see below;
+//   - Choose(passed []stages.Attempt) int: the index of the answer among all attempts of a step that passed. It is asked
+//     where one did, when all have ended; without it the first that passes is the answer;
+//   - Escalate() Backend: answers one more attempt, by itself, after the last step, instead of the session's backend. The
+//     session does not close it;
 //   - RepairKind() stages.RepairKind: instead of stages.RepairCustom;
 //   - Requirements() []stages.Requirement: checked instead of those of the call. They are not shown to the model.
+//
+// A struct that embeds a Strategy of this package, and has one of these methods itself, changes that and keeps the rest.
+//
+// The attempts of a step ask the same, concurrently. The first that passes cancels the others through their contexts, and
+// the loop waits for them. Where none passes, Repair is asked once, about the best of them. An error of one attempt does
+// not matter while another one of its step gives an answer; a block, or a link that fails, ends the loop in any case.
 //
 // Repair may be called concurrently, for different calls.
 type Strategy interface {
@@ -29,6 +40,8 @@ var (
 	_ Strategy = RejectionSampling{}
 	_ Strategy = TemplateRepair{}
 	_ Strategy = MultiTurn{}
+	_ Strategy = MajorityVoting{}
+	_ Strategy = TwoSolver{}
 )
 
 // Using sets how an instruction is sampled, by default RejectionSampling. Of Using and LoopBudget the last one given
@@ -43,22 +56,27 @@ func Using(strategy Strategy) InstructOption {
 	})
 }
 
-// rejectionName is the strategy's name, for NamedStrategy and logs.
-const rejectionName = "rejection_sampling"
-
 // RejectionSampling asks the same again until an answer fulfils all requirements or the loop budget is used up. It is
-// the default. By name, as a hook sets it, it is "rejection_sampling" with the optional setting "loop_budget".
+// the default. By name, as a hook sets it, it is "rejection_sampling" with the optional settings "loop_budget" and
+// "concurrency".
 type RejectionSampling struct {
-	LoopBudget int // attempts at most; below 1 is an error
+	LoopBudget  int // steps at most; below 1 is an error
+	Concurrency int // attempts of a step, at once; 0 is 1
 }
 
 // Name is "rejection_sampling".
 func (RejectionSampling) Name() string { return rejectionName }
 
-// Settings hold the loop budget.
+// Settings hold the loop budget and the concurrency.
 func (s RejectionSampling) Settings() stages.Map[any] {
-	return budgetSetting(s.LoopBudget)
+	return loopSettings(s.LoopBudget, s.Concurrency)
 }
+
+// Budget is the loop budget.
+func (s RejectionSampling) Budget() int { return s.LoopBudget }
+
+// InFlight is the concurrency.
+func (s RejectionSampling) InFlight() int { return orOne(s.Concurrency) }
 
 // RepairKind is stages.RepairIdentity.
 func (RejectionSampling) RepairKind() stages.RepairKind { return stages.RepairIdentity }
@@ -68,56 +86,13 @@ func (RejectionSampling) Repair(_ context.Context, f Failed) (stages.Action, sta
 	return f.Start, f.StartHistory, nil
 }
 
-func budgetSetting(n int) stages.Map[any] { return stages.MapOf(map[string]any{"loop_budget": n}) }
-
-// runnable is the strategy that runs: one that only has a name is known to be rejection sampling, see loopBudget.
-func runnable(s stages.Strategy) (Strategy, stages.RepairKind) {
-	run, ok := s.(Strategy)
-	if !ok {
-		run = RejectionSampling{}
-	}
-	if k, ok := run.(interface{ RepairKind() stages.RepairKind }); ok {
-		return run, k.RepairKind()
-	}
-	return run, stages.RepairCustom
+func loopSettings(budget, concurrency int) stages.Map[any] {
+	return stages.MapOf(map[string]any{settingBudget: budget, settingConcurrency: orOne(concurrency)})
 }
 
-// required is what answers have to fulfil: the strategy's own requirements, where it has some, else the call's.
-func required(s stages.Strategy, call stages.List[stages.Requirement]) stages.List[stages.Requirement] {
-	if own, ok := s.(interface{ Requirements() []stages.Requirement }); ok {
-		return stages.ListOf(own.Requirements()...)
+func orOne(n int) int {
+	if n == 0 {
+		return 1
 	}
-	return call
-}
-
-// loopBudget is how many attempts a strategy asks for. No strategy at all, which a hook can choose, is one attempt.
-func loopBudget(s stages.Strategy) (int, error) {
-	switch s := s.(type) {
-	case nil:
-		return 1, nil
-	case RejectionSampling:
-		return s.LoopBudget, nil
-	case interface{ Budget() int }:
-		return s.Budget(), nil
-	case Strategy:
-		return DefaultLoopBudget, nil
-	}
-	if s.Name() != rejectionName {
-		return 0, fmt.Errorf("%w: %q", ErrUnknownStrategy, s.Name())
-	}
-	v, ok := s.Settings().Get("loop_budget")
-	if !ok {
-		return DefaultLoopBudget, nil
-	}
-	switch n := v.(type) {
-	case int:
-		return n, nil
-	case int64:
-		return int(n), nil
-	case float64: // as JSON and YAML decode numbers
-		if n == math.Trunc(n) {
-			return int(n), nil
-		}
-	}
-	return 0, fmt.Errorf("%w: it is %v, a %T", ErrLoopBudget, v, v)
+	return n
 }

@@ -94,7 +94,10 @@ func (b *scripted) Generate(_ context.Context, g *stages.Generation) (*stages.Ge
 }
 
 func (b *scripted) Describe() stages.Backend {
-	return stages.Backend{Name: "scripted", Provider: "test", Model: "script-1"}
+	return stages.Backend{
+		Name: "scripted", Provider: "test", Model: "script-1",
+		Capabilities: stages.Capabilities{Tools: true, Formats: true, Images: true},
+	}
 }
 
 func (b *scripted) requests() []*stages.Generation {
@@ -176,7 +179,13 @@ func hooks[P payload](r *recorder, c *chain.Chain[P], before, after, onError, ob
 		}
 	}
 	tell := func(name string) func(context.Context, chain.Outcome[P]) {
-		return func(_ context.Context, o chain.Outcome[P]) { r.add(name, o.Payload, o.Err) }
+		return func(_ context.Context, o chain.Outcome[P]) {
+			at := name
+			if c, ok := any(o.Payload).(interface{ Hook() string }); ok {
+				at = c.Hook()
+			}
+			r.add(at, o.Payload, o.Err)
+		}
 	}
 	var links []chain.Link[P]
 	if before != "" {
@@ -209,6 +218,8 @@ func (r *recorder) register(p *stages.Pipeline) error {
 		hooks(r, p.Iteration, "", "sampling_iteration", "", ""),
 		hooks(r, p.Repair, "", "sampling_repair", "", ""),
 		hooks(r, p.Tool, "tool_pre_invoke", "tool_post_invoke", "", ""),
+		hooks(r, p.AdapterLoad, "adapter_pre_load", "adapter_post_load", "", ""),
+		hooks(r, p.AdapterUnload, "adapter_pre_unload", "adapter_post_unload", "", ""),
 		hooks(r, p.HistoryChange, "", "", "", "context_update"),
 		hooks(r, p.Fault, "", "", "", "error_occurred"),
 	)
@@ -220,7 +231,7 @@ var pairs = map[string]string{
 	"component_post_success": "component_pre_execute", "component_post_error": "component_pre_execute",
 	"generation_post_call": "generation_pre_call", "generation_error": "generation_pre_call",
 	"validation_post_check": "validation_pre_check", "sampling_loop_end": "sampling_loop_start",
-	"tool_post_invoke": "tool_pre_invoke",
+	"tool_post_invoke": "tool_pre_invoke", "streaming_event": "streaming_start", "streaming_end": "streaming_start",
 }
 
 // checkIDs checks one request's ids: one request id, one correlation id for each pair and none for two.

@@ -31,9 +31,18 @@ func (s *Session) Validate(ctx context.Context, requirements ...stages.Requireme
 		return nil, err
 	}
 	defer s.end(r)
+	var last *answered
 	s.mu.Lock()
-	last := s.last
+	if s.hasLast {
+		a := s.last
+		last = &a
+	}
 	s.mu.Unlock()
+	return s.report(ctx, r, last, requirements)
+}
+
+// report checks an answer, nil for none yet.
+func (s *Session) report(ctx context.Context, r *request, last *answered, requirements []stages.Requirement) (*Report, error) {
 	if last == nil {
 		return nil, ErrNoOutput
 	}
@@ -55,7 +64,7 @@ func (s *Session) validate(
 	ctx context.Context, m stages.Meta, requirements stages.List[stages.Requirement], t stages.Target, o stages.ModelOptions,
 ) (*stages.Validation, error) {
 	v, err := s.call.validation(ctx, stages.NewValidation(m, stages.ValidationFields{
-		Requirements: requirements, Target: t, ModelOptions: o, Kind: stages.ValidateInGo,
+		Requirements: requirements, Target: t, ModelOptions: o, Kind: kindOf(requirements),
 	}))
 	if err == nil && !v.HasResult() {
 		err = noResult("validation")
@@ -66,6 +75,16 @@ func (s *Session) validate(
 	return v, v.Err()
 }
 
+// kindOf says who checks: a model, where at least one requirement leaves it to one.
+func kindOf(requirements stages.List[stages.Requirement]) stages.ValidationKind {
+	for _, q := range requirements.All() {
+		if judged(q) {
+			return stages.ValidateByJudge
+		}
+	}
+	return stages.ValidateInGo
+}
+
 // check is the handler of the validation stage. Its error is part of the result.
 func (s *Session) check(ctx context.Context, v *stages.Validation) (*stages.Validation, error) {
 	r, err := s.requestOf(v.Meta())
@@ -73,37 +92,46 @@ func (s *Session) check(ctx context.Context, v *stages.Validation) (*stages.Vali
 		return nil, err
 	}
 	begun := time.Now()
-	findings, err := s.runChecks(ctx, v.Requirements(), v.Target())
+	findings, log, err := s.runChecks(ctx, r, v)
 	if err != nil {
 		s.fault(ctx, r, v.Meta(), stages.FaultFields{
 			Failure: failure(err, stages.FaultValidation), Where: "validation", History: v.History(), Action: v.Target().Action,
 		})
 	}
-	return v.Done(stages.ValidationResult{Results: findings, Duration: time.Since(begun), Err: err}), nil
+	return v.Done(stages.ValidationResult{Results: findings, Log: log, Duration: time.Since(begun), Err: err}), nil
 }
 
-// runChecks checks concurrently. The first error cancels the other checks and what they find is left out.
-func (s *Session) runChecks(
-	ctx context.Context, requirements stages.List[stages.Requirement], t stages.Target,
-) (stages.List[stages.Finding], error) {
+// runChecks checks concurrently. The first error cancels the other checks and what they find is left out. The log has the
+// generations that judging took, also those of a validation that failed.
+func (s *Session) runChecks(ctx context.Context, r *request, v *stages.Validation) (
+	found stages.List[stages.Finding], log stages.List[stages.Exchange], err error,
+) {
+	requirements, t := v.Requirements(), v.Target()
 	if requirements.Len() == 0 {
-		return stages.List[stages.Finding]{}, nil
+		return found, log, nil
 	}
-	findings := make([]stages.Finding, requirements.Len())
+	findings, logs := make([]stages.Finding, requirements.Len()), make([]stages.List[stages.Exchange], requirements.Len())
+	for i, q := range requirements.All() {
+		findings[i].Requirement = q
+		if judged(q) && q.Description == "" {
+			return found, log, fmt.Errorf("%w: %s", ErrNoCheck, q)
+		}
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(maxChecks)
 	exited, caught := make([]bool, len(findings)), make([]error, len(findings))
 	for i, q := range requirements.All() {
-		findings[i].Requirement = q
-		if q.Check == nil {
-			return stages.List[stages.Finding]{}, fmt.Errorf("%w: %s", ErrNoCheck, q)
-		}
-	}
-	for i, q := range requirements.All() {
 		g.Go(func() error {
 			exited[i] = true // unless it returns
 			err := contain(func() (err error) {
-				findings[i].Verdict, err = q.Check(ctx, t)
+				switch {
+				case q.Check != nil:
+					findings[i].Verdict, err = q.Check(ctx, t)
+				case q.CheckPrefix != nil:
+					findings[i].Verdict, err = q.CheckPrefix(ctx, t.Output.Text, true)
+				default:
+					findings[i].Verdict, logs[i], err = s.judge(ctx, r, q, t, v.ModelOptions())
+				}
 				return err
 			})
 			exited[i] = false
@@ -113,15 +141,16 @@ func (s *Session) runChecks(
 			return nil
 		})
 	}
-	err := g.Wait()
+	err = g.Wait()
 	for i, f := range findings {
 		s.passOn(caught[i])
+		log = log.Append(logs[i].Slice()...)
 		if err == nil && exited[i] {
 			err = fmt.Errorf("session: check of %q: %w", f.Requirement, chain.ErrGoexit)
 		}
 	}
 	if err != nil {
-		return stages.List[stages.Finding]{}, err
+		return found, log, err
 	}
-	return stages.ListOf(findings...), nil
+	return stages.ListOf(findings...), log, nil
 }

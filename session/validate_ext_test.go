@@ -114,8 +114,11 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", text, got, err)
 		}
 	}
-	if session.Check("x", nil).Check != nil || session.Check("x", pass).CheckOnly {
-		t.Error("a nil function became a check, or the description would be hidden")
+	if _, err := session.Check("x", nil).Check(t.Context(), stages.Target{}); !errors.Is(err, session.ErrOption) {
+		t.Errorf("a nil function: got %v", err)
+	}
+	if session.Check("x", pass).CheckOnly {
+		t.Error("the description would be hidden")
 	}
 }
 

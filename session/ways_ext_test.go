@@ -21,12 +21,14 @@ var ways = []struct {
 	register func(tb testing.TB, hook string, do doing) session.Option
 }{
 	{"function", func(tb testing.TB, hook string, do doing) session.Option {
+		tb.Helper()
 		return session.WithPlugins(link(tb, hook, do))
 	}},
 	{"struct", func(_ testing.TB, hook string, do doing) session.Option {
 		return session.WithPlugins(&row{hook, do})
 	}},
 	{"YAML", func(tb testing.TB, hook string, do doing) session.Option {
+		tb.Helper()
 		kinds := config.NewKinds()
 		config.Register(kinds, "row", func(struct{}) (any, error) { return &row{hook, do}, nil })
 		path := filepath.Join(tb.TempDir(), "maillon.yaml")
@@ -55,8 +57,19 @@ func watch[P any](do doing) func(context.Context, chain.Outcome[P]) {
 	return func(_ context.Context, o chain.Outcome[P]) { _, _ = do(o.Payload) }
 }
 
+// ofChange does it for the changes of one kind.
+func ofChange(at string, do doing) doing {
+	return func(p any) (any, error) {
+		if p.(*stages.HistoryChange).Hook() != at {
+			return p, nil
+		}
+		return do(p)
+	}
+}
+
 // link is a plain link at one hook.
 func link(tb testing.TB, at string, do doing) any {
+	tb.Helper()
 	switch at {
 	case "session_pre_init":
 		return chain.Before("row", hook[*stages.Session](do))
@@ -82,6 +95,14 @@ func link(tb testing.TB, at string, do doing) any {
 		return chain.After("row", hook[*stages.Generation](do))
 	case "generation_error":
 		return chain.OnError("row", watch[*stages.Generation](do))
+	case "generation_stream_chunk":
+		return chain.Before("row", hook[*stages.Chunk](do))
+	case "streaming_start", "streaming_event", "streaming_end":
+		return chain.Observe("row", func(ctx context.Context, o chain.Outcome[*stages.StreamEvent]) {
+			if o.Payload.Hook() == at {
+				watch[*stages.StreamEvent](do)(ctx, o)
+			}
+		})
 	case "validation_pre_check":
 		return chain.Before("row", hook[*stages.Validation](do))
 	case "validation_post_check":
@@ -98,8 +119,16 @@ func link(tb testing.TB, at string, do doing) any {
 		return chain.Before("row", hook[*stages.Tool](do))
 	case "tool_post_invoke":
 		return chain.After("row", hook[*stages.Tool](do))
-	case "context_update":
-		return chain.Observe("row", watch[*stages.HistoryChange](do))
+	case "adapter_pre_load":
+		return stages.At("adapter_load", chain.Before("row", hook[*stages.Adapter](do)))
+	case "adapter_post_load":
+		return stages.At("adapter_load", chain.After("row", hook[*stages.Adapter](do)))
+	case "adapter_pre_unload":
+		return stages.At("adapter_unload", chain.Before("row", hook[*stages.Adapter](do)))
+	case "adapter_post_unload":
+		return stages.At("adapter_unload", chain.After("row", hook[*stages.Adapter](do)))
+	case "context_update", "context_prune":
+		return chain.Observe("row", watch[*stages.HistoryChange](ofChange(at, do)))
 	case "error_occurred":
 		return chain.Observe("row", watch[*stages.Fault](do))
 	}
@@ -168,6 +197,22 @@ func (r *row) OnGenerationError(_ context.Context, o chain.Outcome[*stages.Gener
 	_, _ = at(r, "generation_error", o.Payload)
 }
 
+func (r *row) OnGenerationStreamChunk(_ context.Context, p *stages.Chunk) (*stages.Chunk, error) {
+	return at(r, "generation_stream_chunk", p)
+}
+
+func (r *row) OnStreamingStart(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+	_, _ = at(r, "streaming_start", o.Payload)
+}
+
+func (r *row) OnStreamingEvent(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+	_, _ = at(r, "streaming_event", o.Payload)
+}
+
+func (r *row) OnStreamingEnd(_ context.Context, o chain.Outcome[*stages.StreamEvent]) {
+	_, _ = at(r, "streaming_end", o.Payload)
+}
+
 func (r *row) OnValidationPreCheck(_ context.Context, p *stages.Validation) (*stages.Validation, error) {
 	return at(r, "validation_pre_check", p)
 }
@@ -198,6 +243,26 @@ func (r *row) OnToolPreInvoke(_ context.Context, p *stages.Tool) (*stages.Tool, 
 
 func (r *row) OnToolPostInvoke(_ context.Context, p *stages.Tool) (*stages.Tool, error) {
 	return at(r, "tool_post_invoke", p)
+}
+
+func (r *row) OnContextPrune(_ context.Context, o chain.Outcome[*stages.HistoryChange]) {
+	_, _ = at(r, "context_prune", o.Payload)
+}
+
+func (r *row) OnAdapterPreLoad(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_pre_load", p)
+}
+
+func (r *row) OnAdapterPostLoad(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_post_load", p)
+}
+
+func (r *row) OnAdapterPreUnload(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_pre_unload", p)
+}
+
+func (r *row) OnAdapterPostUnload(_ context.Context, p *stages.Adapter) (*stages.Adapter, error) {
+	return at(r, "adapter_post_unload", p)
 }
 
 func (r *row) OnContextUpdate(_ context.Context, o chain.Outcome[*stages.HistoryChange]) {

@@ -374,11 +374,11 @@ func TestBadWrites(t *testing.T) {
 			"no action",
 		},
 		{
-			"validation_pre_check: a requirement without a check",
+			"validation_pre_check: a requirement without check or description",
 			rewriteIn(ofValidation, func(v *stages.Validation) *stages.Validation {
-				return v.WithRequirements(stages.ListOf(stages.Requirement{Description: "be kind"}))
+				return v.WithRequirements(stages.ListOf(stages.Requirement{Name: "kind"}))
 			}),
-			"without a check: be kind",
+			"without a check: kind",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -17,6 +17,7 @@ type anyLink interface {
 	// settled is the link when its chain and its payload are known to fit.
 	settled() (anyLink, error)
 	with(opts []chain.Option) anyLink
+	Fits(o chain.Option) error
 	named(name string) anyLink
 	onlyWhen(cond func(context.Context, Subject) bool) anyLink
 	limited(hook string, fields []string) (anyLink, error)

@@ -125,6 +125,24 @@ func Bind[P any](p *Pipeline, c *chain.Chain[P], h chain.Handler[P]) chain.Handl
 	}
 }
 
+// Active says whether any link runs in a call of c that is made with ctx: one of the chain or its parents, or of a block
+// scope that ctx is in. A runtime that only reports, or that has nothing to do itself, can then skip the call and the
+// building of its payload.
+func Active[P any](ctx context.Context, c *chain.Chain[P]) bool {
+	if c.Active() {
+		return true
+	}
+	if openBlocks.Load() == 0 {
+		return false
+	}
+	for b := blockOf(ctx); b != nil; b = b.outer.open() {
+		if len(b.links[c.Name()]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // binding is a stage of a Pipeline with its handler.
 type binding[P any] struct {
 	p *Pipeline
@@ -181,33 +199,44 @@ func (b *binding[P]) in(k *block) (chain.Handler[P], error) {
 
 // build makes a scope of the chain for each block that has links for it.
 func (b *binding[P]) build(k *block) (*inBlock[P], error) {
-	in := &inBlock[P]{version: ^uint64(0)}
+	c, blocks, err := scopeIn(b.p, b.c, k)
+	if err != nil {
+		return nil, err
+	}
+	in := &inBlock[P]{version: ^uint64(0), blocks: blocks}
+	if len(blocks) > 0 {
+		in.call = c.Then(b.h)
+	}
+	return in, nil
+}
+
+// scopeIn is a chain of p as calls in block k see it, and the blocks that have links for it, outermost first.
+func scopeIn[P any](p *Pipeline, c *chain.Chain[P], k *block) (_ *chain.Chain[P], blocks []*block, err error) {
+	name := c.Name()
 	for k = k.open(); k != nil; k = k.outer.open() {
-		if len(k.links[b.c.Name()]) > 0 {
-			in.blocks = append([]*block{k}, in.blocks...)
+		if len(k.links[name]) > 0 {
+			blocks = append([]*block{k}, blocks...)
 		}
 	}
-	if len(in.blocks) == 0 {
-		return in, nil
+	if len(blocks) == 0 {
+		return c, nil, nil
 	}
-	c, err := b.c, error(nil)
-	if !b.p.scope { // a block is the third scope, also without a session
+	if !p.scope { // a block is the third scope, also without a session
 		c, err = c.Scope()
 	}
-	for _, k := range in.blocks {
+	for _, k := range blocks {
 		var links []chain.Link[P]
 		if err == nil {
-			links, err = typedLinks[P](k.links[b.c.Name()])
+			links, err = typedLinks[P](k.links[name])
 		}
 		if err == nil {
 			c, err = c.Scope(links...)
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stages: the plugins of a block do not fit here: %w", err)
+		return nil, nil, fmt.Errorf("stages: the plugins of a block do not fit here: %w", err)
 	}
-	in.call = c.Then(b.h)
-	return in, nil
+	return c, blocks, nil
 }
 
 // current says that no block in it has ended.

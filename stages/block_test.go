@@ -55,6 +55,33 @@ func (b *bench) ran(ctx context.Context, want ...string) {
 	b.log.want(b.T, want...)
 }
 
+func TestActiveInBlocks(t *testing.T) {
+	p := pipeline(t)
+	s := scopeOf(t, p)
+	b := newBench(t, s)
+	check := func(when string, ctx context.Context, want bool) {
+		t.Helper()
+		if got := Active(ctx, s.Reset); got != want {
+			t.Errorf("%s: %v", when, got)
+		}
+	}
+	check("without links", t.Context(), false)
+	ctx, end := enter(t.Context(), t, b.link("block"))
+	check("outside of the block", t.Context(), false)
+	check("in the block", ctx, true)
+	if Active(ctx, s.Tool) {
+		t.Error("another stage is active in the block")
+	}
+	inner, endInner := enter(ctx, t, b.link("inner"))
+	end()
+	check("the outer block is over", ctx, false)
+	check("in the inner one", inner, true)
+	endInner()
+	check("both are over", inner, false)
+	register(t, p, b.link("process"))
+	check("in the process", t.Context(), true)
+}
+
 func TestBlockScopes(t *testing.T) {
 	t.Run("behaviour 28: process, session and block run together, by priority", func(t *testing.T) {
 		p := pipeline(t)

@@ -68,7 +68,7 @@ type OnGenerationError interface {
 	OnGenerationError(ctx context.Context, o chain.Outcome[*Generation])
 }
 
-// OnGenerationStreamChunk runs at generation_stream_chunk: for each chunk of a streamed answer, before the reader gets it.
+// OnGenerationStreamChunk runs at generation_stream_chunk: for each chunk of a streamed answer, before the reader gets it, and for any other answer as one chunk.
 type OnGenerationStreamChunk interface {
 	OnGenerationStreamChunk(ctx context.Context, p *Chunk) (*Chunk, error)
 }

@@ -131,10 +131,10 @@ type (
 	wrongInit     struct{ good }
 	wrongClose    struct{ good }
 	panics        struct{ good }
-	alsoGood      struct{}
+	alsoGood      struct{} //nolint:unused // what is embedded twice is there to be ambiguous
 	ambiguously   struct {
-		good
-		alsoGood
+		good     //nolint:unused // see alsoGood
+		alsoGood //nolint:unused // see alsoGood
 	}
 	writtenOut   struct{ ambiguously }
 	wrongOptions struct{ good }
@@ -157,7 +157,7 @@ func (wrongWrap) WrapTool(chain.Handler[*Generation]) chain.Handler[*Generation]
 func (wrongInit) Init() error                                                      { return nil }
 func (wrongClose) Close(context.Context)                                           {}
 func (panics) HookOptions(string) []chain.Option                                   { panic("oh") }
-func (alsoGood) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)         { return x, nil }
+func (alsoGood) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)         { return x, nil } //nolint:unused // see the type
 func (ambiguously) OnToolPostInvoke(_ context.Context, x *Tool) (*Tool, error)     { return x, nil }
 func (writtenOut) OnToolPreInvoke(_ context.Context, x *Tool) (*Tool, error)       { return x, nil }
 func (wrongOptions) HookOptions() []chain.Option                                   { return nil }

@@ -27,6 +27,7 @@ type listing struct {
 	item     any
 	members  []any
 	options  []chain.Option            // of all links
+	fitting  []chain.Option            // of all links whose kind takes them; they beat the others
 	hooks    map[string][]chain.Option // of the links at one hook; they beat those of all
 	writable map[string][]string       // by hook
 	when     func(context.Context, Subject) bool
@@ -110,6 +111,12 @@ func (e Entry) With(opts ...chain.Option) Entry {
 	return e.change(func(n *listing) { n.options = slices.Concat(n.options, opts) })
 }
 
+// Fitting is With for links of several kinds: each takes those options that its kind can have, and Explain notes what was
+// left out, as chain.Fitting does. An option that no link of the entry can have is an error. They beat those of With.
+func (e Entry) Fitting(opts ...chain.Option) Entry {
+	return e.change(func(n *listing) { n.fitting = slices.Concat(n.fitting, opts) })
+}
+
 // Hook adds options to the links of the entry at one hook, which is named as in the table of HookPoints, or
 // "wrap_<chain>" or "observe_<chain>" for Arounds and observers of everything. They beat the options that the same entry
 // has for all links.
@@ -122,10 +129,10 @@ func (e Entry) Hook(hook string, opts ...chain.Option) Entry {
 func (e Entry) Writable(hook string, fields ...string) Entry {
 	return e.change(func(n *listing) {
 		if old, ok := n.writable[hook]; ok { // both limits hold
-			n.item, n.group, n.name, n.members, n.options = Entry{&listing{
-				item: n.item, group: n.group, name: n.name, members: n.members, options: n.options,
+			n.item, n.group, n.name, n.members, n.options, n.fitting = Entry{&listing{
+				item: n.item, group: n.group, name: n.name, members: n.members, options: n.options, fitting: n.fitting,
 				writable: map[string][]string{hook: old},
-			}}, false, "", nil, nil
+			}}, false, "", nil, nil, nil
 		}
 		n.writable[hook] = slices.Clone(fields)
 	})
@@ -305,6 +312,9 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 		return
 	}
 	own := r.links[from:]
+	for _, o := range e.fitting {
+		r.mustFit(own, o, groups)
+	}
 	for i := range own {
 		if e.rename != "" && e.members != nil {
 			own[i].rename(e.rename + "." + own[i].Link)
@@ -313,6 +323,9 @@ func (r *resolution) addEntry(e *listing, groups []string) {
 			own[i].link = own[i].link.onlyWhen(e.when)
 		}
 		own[i].link = own[i].link.with(e.options)
+		if len(e.fitting) > 0 {
+			own[i].link = own[i].link.with([]chain.Option{chain.Fitting(e.fitting...)})
+		}
 		own[i].link = own[i].link.with(e.hooks[own[i].Hook])
 	}
 	for hook := range e.hooks {
@@ -349,6 +362,23 @@ func (r *resolution) addOverride(e *listing, groups []string) {
 	}
 	if !found {
 		r.fail("%soverride of %q: no chain is called %q%s", path(groups), e.over, in, didYouMean(in, chainNames()))
+	}
+}
+
+// mustFit checks that an option fits one of the links.
+func (r *resolution) mustFit(links []placed, o chain.Option, groups []string) {
+	var first error
+	for _, p := range links {
+		err := p.link.Fits(o)
+		if err == nil {
+			return
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		r.fail("%s%w", path(groups), first)
 	}
 }
 

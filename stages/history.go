@@ -35,7 +35,7 @@ func NewHistory(messages ...Message) History { return History{}.Append(messages.
 // Append gives the conversation with more messages at its end.
 func (h History) Append(messages ...Message) History {
 	for _, m := range messages {
-		e := &entry{message: m, count: 1, tokens: estimateTokens(m)}
+		e := &entry{message: m, count: 1, tokens: m.Tokens()}
 		if h.n > 0 {
 			e.prev, e.count, e.tokens = h.last, h.last.count+1, h.last.tokens+e.tokens
 		}
@@ -109,25 +109,16 @@ func (h History) LastTurn() (t Turn) {
 	return t
 }
 
-// Tokens is a rough estimate of the conversation's length in tokens: one for every four bytes of text and tool
-// arguments, and four for each message. It reads no tokenizer's table and is off by a third in either direction easily.
+// Tokens is a rough estimate of the conversation's length in tokens: see Message.Tokens.
 func (h History) Tokens() int {
 	if h.n > 0 && h.n == h.last.count {
 		return h.last.tokens
 	}
 	sum := 0
 	for _, m := range h.Backward() {
-		sum += estimateTokens(m)
+		sum += m.Tokens()
 	}
 	return sum
-}
-
-func estimateTokens(m Message) int {
-	bytes := len(m.Text)
-	for _, c := range m.ToolCalls.All() {
-		bytes += len(c.Name) + len(c.Arguments)
-	}
-	return 4 + (bytes+3)/4
 }
 
 // Same says that two Histories are one and the same view of one conversation; it does not compare messages.

@@ -104,7 +104,7 @@ var hookTable = []HookPoint{
 	},
 	{
 		Name: "generation_stream_chunk", Chain: "chunk", Position: chain.KindBefore,
-		When:     "for each chunk of a streamed answer, before the reader gets it",
+		When:     "for each chunk of a streamed answer, before the reader gets it, and for any other answer as one chunk",
 		Writable: []string{"text"},
 		Block:    "the stream is cancelled; what was held back is never released",
 	},

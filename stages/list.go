@@ -19,6 +19,18 @@ func ListOf[T any](items ...T) List[T] {
 	return List[T]{slices.Clone(items)}
 }
 
+// ListBy makes a List of n items, each by its index.
+func ListBy[T any](n int, item func(i int) T) List[T] {
+	if n <= 0 {
+		return List[T]{}
+	}
+	items := make([]T, n)
+	for i := range items {
+		items[i] = item(i)
+	}
+	return List[T]{items}
+}
+
 // Len is the number of items.
 func (l List[T]) Len() int { return len(l.items) }
 

@@ -46,6 +46,9 @@ func (m Map[V]) Get(key string) (V, bool) {
 func (m Map[V]) All() iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {
 		entries := m.get()
+		if len(entries) == 0 { // sorting none takes memory too
+			return
+		}
 		for _, k := range slices.Sorted(maps.Keys(entries)) {
 			if !yield(k, cloneValue(entries[k])) {
 				return

@@ -33,6 +33,7 @@ const (
 	FinishLength    FinishReason = "length"         // cut off by a limit on tokens
 	FinishToolCalls FinishReason = "tool_calls"     // wants tools to be run
 	FinishFiltered  FinishReason = "content_filter" // withheld by the provider
+	FinishCutOff    FinishReason = "cut_off"        // the runtime had seen that it cannot fulfil a requirement
 )
 
 // Usage is what an answer took, in tokens.

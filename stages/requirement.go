@@ -42,9 +42,14 @@ type Requirement struct {
 	Description string `json:"description"`
 	// CheckOnly keeps the requirement out of the prompt: it is checked, but the model is not told.
 	CheckOnly bool `json:"check_only,omitempty"`
-	// Check decides in Go. Without it a model is asked to judge by the description. It may be called concurrently; an
-	// error means that the check itself failed, not the answer.
+	// Check decides in Go. Without it, and without CheckPrefix, a model is asked to judge by the description. It may be called
+	// concurrently; an error means that the check itself failed, not the answer.
 	Check func(ctx context.Context, t Target) (Verdict, error) `json:"-"`
+	// CheckPrefix decides while an answer is streamed, where that can be done: text is the answer's text so far, all of it
+	// when final is true. It may end in the middle of a character. Pass and Fail stand, whatever text follows; Unknown asks
+	// for more of it. After a Fail the answer is not waited for. The complete answer is checked by Check in any case; the last
+	// word, with final, must be that of Check, and a requirement without Check has that one only.
+	CheckPrefix func(ctx context.Context, text string, final bool) (Verdict, error) `json:"-"`
 }
 
 // String is the name, or the description where there is none.
@@ -60,6 +65,8 @@ type Target struct {
 	Output  Output  `json:"output"`
 	Action  Action  `json:"-"`
 	History History `json:"-"` // what the model saw before the action
+	// Tools are those that were asked for on the way to the answer, in that order.
+	Tools List[ToolRun] `json:"tools,omitzero"`
 }
 
 // Finding is the verdict on one requirement.

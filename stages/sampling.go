@@ -16,7 +16,7 @@ type SamplingFields struct {
 	Action       Action            // what is asked
 	History      History           // the conversation that it is asked in
 	Requirements List[Requirement] // what the answer has to fulfil
-	LoopBudget   int               // tries at most; below 1 is an error
+	LoopBudget   int               // steps at most, each of one try or several at once; below 1 is an error
 }
 
 // SamplingResult is what came of the loop.
@@ -61,7 +61,7 @@ func (s *Sampling) History() History { return s.in.History }
 // Requirements are what the answer has to fulfil.
 func (s *Sampling) Requirements() List[Requirement] { return s.in.Requirements }
 
-// LoopBudget is the number of tries at most; the runtime refuses one below 1.
+// LoopBudget is the number of steps at most, each of one try or several at once; the runtime refuses one below 1.
 func (s *Sampling) LoopBudget() int { return s.in.LoopBudget }
 
 // WithLoopBudget gives a copy with another loop budget.

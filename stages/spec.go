@@ -144,7 +144,7 @@ func sameAttempt(a, b Attempt) bool {
 }
 
 func sameTarget(a, b Target) bool {
-	return a.Output.Equal(b.Output) && sameValue(a.Action, b.Action) && a.History == b.History
+	return a.Output.Equal(b.Output) && sameValue(a.Action, b.Action) && a.History == b.History && sameList(a.Tools, b.Tools)
 }
 
 func sameFailure(a, b Failure) bool {

@@ -2,7 +2,8 @@ package stages
 
 import "time"
 
-// Chunk is a piece of a streamed answer, held back until every link has accepted it.
+// Chunk is a piece of a streamed answer, held back until every link has accepted it. An answer that is not streamed is a
+// single one, which is final.
 type Chunk struct {
 	meta Meta
 	in   ChunkFields
@@ -10,8 +11,8 @@ type Chunk struct {
 
 // ChunkFields is what a Chunk carries from the start.
 type ChunkFields struct {
-	Text      string        // what this chunk adds
-	Released  string        // what the reader already got
+	Text      string        // what this chunk adds, behind what was held back before
+	Released  string        // what precedes it, as the links left it
 	Index     int           // from 0
 	Final     bool          // whether it is the last one
 	SinceLast time.Duration // since the chunk before it
@@ -23,7 +24,8 @@ func NewChunk(m Meta, f ChunkFields) *Chunk { return &Chunk{meta: m.versioned(),
 // Meta says which call this is.
 func (c *Chunk) Meta() Meta { return c.meta }
 
-// Text is what this chunk adds to the answer.
+// Text is what this chunk adds to the answer, and before that what was held back of the chunks before it (see HoldBack), as
+// the backend gave it.
 func (c *Chunk) Text() string { return c.in.Text }
 
 // WithText gives a copy with another text.
@@ -33,7 +35,8 @@ func (c *Chunk) WithText(v string) *Chunk {
 	return &n
 }
 
-// Released is the text that the reader already got; no link can take it back or change it.
+// Released is the answer's text before that, as the links have left it; no link can take it back or change it. The reader
+// has got it, unless the stream is buffered.
 func (c *Chunk) Released() string { return c.in.Released }
 
 // Index is the number of the chunk, from 0.

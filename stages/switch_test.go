@@ -60,3 +60,48 @@ func TestSetMode(t *testing.T) {
 		t.Errorf("the plan changed:\n%s", now)
 	}
 }
+
+// A mode that another override outranks is an error, and leaves everything as it was.
+func TestSetModeThatIsOutranked(t *testing.T) {
+	p := pipeline(t)
+	s, err := p.Scope()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Register(t.Context(), chain.Before("b", Unchanged[*Tool]), chain.Before("free", Unchanged[*Tool])); err != nil {
+		t.Fatal(err)
+	}
+	over, err := p.Register(t.Context(), Override("b", chain.InMode(chain.Audit)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := s.Explain().String()
+	for _, link := range []string{"b", "tool/b"} {
+		if err := s.SetMode(link, chain.Sequential); err == nil || !strings.Contains(err.Error(), "another override keeps tool/b in mode audit") {
+			t.Errorf("%s: %v", link, err)
+		}
+	}
+	if now := s.Explain().String(); now != before {
+		t.Errorf("the plan changed:\n%s", now)
+	}
+	for _, step := range []struct {
+		name string
+		err  error
+	}{
+		{"what the process says too", s.SetMode("b", chain.Audit)},
+		{"another link", s.SetMode("free", chain.Disabled)},
+		{"taken back", s.ClearMode("b")},
+		{"the override goes", over.Remove(t.Context())},
+		{"free of it", s.SetMode("b", chain.Concurrent)},
+	} {
+		if step.err != nil {
+			t.Errorf("%s: %v", step.name, step.err)
+		}
+	}
+	if _, err := s.Register(t.Context(), Override("b", chain.InMode(chain.Transform))); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetMode("b", chain.Sequential); err == nil || !strings.Contains(err.Error(), "keeps tool/b in mode transform") {
+		t.Errorf("below one that was registered later: %v", err)
+	}
+}

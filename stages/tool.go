@@ -65,8 +65,8 @@ func (t *Tool) WithName(v string) *Tool {
 	return &n
 }
 
-// Arguments are what the tool is given. The runtime makes sure that they are JSON, and does not check them against the
-// tool's parameters: that is up to the tool, or to a hook.
+// Arguments are what the tool is given. The runtime checks them against the tool's parameters before it runs the tool, so
+// that what a hook has written is checked too.
 func (t *Tool) Arguments() JSON { return t.in.Arguments }
 
 // WithArguments gives a copy with other arguments.

@@ -34,6 +34,7 @@ var (
 	wireAction  = &wireNote{"describe", wireMessages[1:2]}
 	wireAttempt = Attempt{Action: wireAction, Result: wireOutput, Findings: wireFindings}
 	wireHistory = NewHistory(wireMessages...)
+	wireRuns    = ListOf(ToolRun{Call: wireMessages[2].ToolCalls.At(0), Output: "a cat", Success: true})
 )
 
 // wireNote is an Action that no other program has.
@@ -79,7 +80,7 @@ var wireParts = map[reflect.Type]any{
 	reflect.TypeFor[Format]():            Format{Name: "animal", Schema: `{"type":"object","properties":{"species":{"type":"string"},"age":{"type":"number"}}}`},
 	reflect.TypeFor[Output]():            wireOutput,
 	reflect.TypeFor[Usage]():             wireOutput.Usage,
-	reflect.TypeFor[Target]():            Target{Output: wireOutput, Action: wireAction, History: wireHistory},
+	reflect.TypeFor[Target]():            Target{Output: wireOutput, Action: wireAction, History: wireHistory, Tools: wireRuns},
 	reflect.TypeFor[Attempt]():           wireAttempt,
 	reflect.TypeFor[Optional[int]]():     Some(4),
 	reflect.TypeFor[JSON]():              JSON(`{"where":"here"}`),

@@ -26,6 +26,7 @@ type bound struct {
 	limit     float64 // of the ratio
 	aim       float64 // better than the limit; zero: none
 	maxAllocs float64 // per call, or uncounted
+	beyond    work    // what is not counted of over, where there is no ratio
 }
 
 // bounds are what the project promises.
@@ -38,6 +39,7 @@ var bounds = []bound{
 	{name: "a chain with no links", over: work{"hooks", 0}},
 	{name: "scaling of 10 hooks / that of 10 closures", over: work{"hooks", 10}, under: work{"closures", 10}, scaling: true, atLeast: true, limit: 0.85, maxAllocs: uncounted},
 	{name: "10 hooks in three scopes / 10 hooks", over: work{"scoped", 10}, under: work{"hooks", 10}, limit: 1.2},
+	{name: "an instruction beyond its model", over: work{"instruct", 0}, beyond: work{"direct", 0}, maxAllocs: 30},
 }
 
 func (b bound) hasRatio() bool { return b.under.what != "" }
@@ -75,6 +77,10 @@ func (b bound) measure(m meter) result {
 	switch {
 	case !b.hasRatio():
 		r.overNS = m.figure(b.over, ratioRounds)
+		if b.beyond.what != "" {
+			r.overNS -= m.figure(b.beyond, ratioRounds)
+			r.allocs -= m.allocs(b.beyond)
+		}
 		return r
 	case b.scaling && m.cpus() < 2:
 		r.oneCPU = true

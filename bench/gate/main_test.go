@@ -74,30 +74,38 @@ func TestRun(t *testing.T) {
 		{
 			name:   "an upper bound missed",
 			change: func(s *script) { s.ratios["hooks/links=76 > closures/links=76"] = []float64{1.4, 1.31} },
-			status: 1, want: "MISSED (measured again)", stderr: "1 of 8 bounds missed",
+			status: 1, want: "MISSED (measured again)", stderr: "1 of 9 bounds missed",
 		},
 		{
 			name:   "a lower bound missed",
 			change: func(s *script) { s.ratios["gobreaker/links=10 > hooks/links=10"] = []float64{24} },
-			status: 1, want: "MISSED (measured again)", stderr: "1 of 8 bounds missed",
+			status: 1, want: "MISSED (measured again)", stderr: "1 of 9 bounds missed",
 		},
 		{
 			name:   "missed at first only",
 			change: func(s *script) { s.ratios["scoped/links=10 > hooks/links=10"] = []float64{1.3, 1.1} },
 			want:   "ok (measured again)",
 		},
-		{name: "scaling missed", change: func(s *script) { s.scalings = []float64{0.8, 0.84} }, status: 1, want: "MISSED", stderr: "1 of 8"},
+		{name: "scaling missed", change: func(s *script) { s.scalings = []float64{0.8, 0.84} }, status: 1, want: "MISSED", stderr: "1 of 9"},
 		{name: "scaling on one CPU", change: func(s *script) { s.oneCPU, s.scalings = true, []float64{0.1} }, want: "not measured: one CPU"},
-		{name: "a hook allocates", change: func(s *script) { s.allocated[work{"hooks", 10}] = 1 }, status: 1, want: "MISSED", stderr: "1 of 8"},
-		{name: "arounds allocate twice", change: func(s *script) { s.allocated[work{"around", 10}] = 2 }, status: 1, want: "MISSED", stderr: "1 of 8"},
-		{name: "an empty chain allocates", change: func(s *script) { s.allocated[work{"hooks", 0}] = 1 }, status: 1, want: "MISSED", stderr: "1 of 8"},
+		{name: "a hook allocates", change: func(s *script) { s.allocated[work{"hooks", 10}] = 1 }, status: 1, want: "MISSED", stderr: "1 of 9"},
+		{name: "arounds allocate twice", change: func(s *script) { s.allocated[work{"around", 10}] = 2 }, status: 1, want: "MISSED", stderr: "1 of 9"},
+		{
+			name: "an instruction allocates", status: 1, want: "MISSED", stderr: "1 of 9",
+			change: func(s *script) { s.allocated[work{"instruct", 0}], s.allocated[work{"direct", 0}] = 33, 2 },
+		},
+		{
+			name: "an instruction's model allocates", want: "30      30",
+			change: func(s *script) { s.allocated[work{"instruct", 0}], s.allocated[work{"direct", 0}] = 33, 3 },
+		},
+		{name: "an empty chain allocates", change: func(s *script) { s.allocated[work{"hooks", 0}] = 1 }, status: 1, want: "MISSED", stderr: "1 of 9"},
 		{
 			name: "two missed",
 			change: func(s *script) {
 				s.ratios["hooks/links=10 > closures/links=10"] = []float64{3}
 				s.ratios["compose/links=10 > closures/links=10"] = []float64{1.2}
 			},
-			status: 1, want: "MISSED", stderr: "2 of 8 bounds missed",
+			status: 1, want: "MISSED", stderr: "2 of 9 bounds missed",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

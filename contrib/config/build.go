@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"reflect"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/sony/gobreaker/v2"
 
@@ -21,6 +23,8 @@ type built struct {
 	plugins    map[string]made
 	dispatcher *chain.DispatcherConfig
 	names      map[string]ast.Node // where plugins, hooks and links are named
+	overrides  []string            // links that are overridden
+	secrets    secrets
 }
 
 // made is a plugin with what it was made of.
@@ -33,6 +37,7 @@ type made struct {
 // builder makes entries of a file.
 type builder struct {
 	*problems
+	ctx      context.Context // of decoders, with out.secrets
 	kinds    *Kinds
 	had      map[string]made // of the file before
 	out      built
@@ -41,7 +46,8 @@ type builder struct {
 
 // build reads a file. What is wrong with it is in p.
 func build(p *problems, data []byte, kinds *Kinds, had map[string]made) built {
-	b := &builder{problems: p, kinds: kinds, had: had, out: built{plugins: map[string]made{}, names: map[string]ast.Node{}}}
+	b := &builder{problems: p, kinds: kinds, had: had, out: built{plugins: map[string]made{}, names: map[string]ast.Node{}, secrets: secrets{}}}
+	b.ctx = context.WithValue(context.Background(), secretsKey{}, b.out.secrets)
 	root := parse(p, data)
 	if len(p.list) > 0 || root == nil {
 		return b.out
@@ -111,9 +117,9 @@ var older = map[string]struct {
 	opts []chain.Option
 	note string
 }{
-	"enforce":              {chain.Sequential, nil, `mode "enforce" is sequential`},
-	"permissive":           {chain.Transform, nil, `mode "permissive" is transform`},
-	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" is sequential, on_error ignore`},
+	"enforce":              {chain.Sequential, nil, `mode "enforce" means sequential`},
+	"permissive":           {chain.Transform, nil, `mode "permissive" means transform`},
+	"enforce_ignore_error": {chain.Sequential, []chain.Option{chain.OnFailure(chain.Ignore)}, `mode "enforce_ignore_error" means sequential, and on_error ignore where nothing stronger is said`},
 }
 
 // options are those that a plugin, a hook, a group, an override and the defaults have in common.
@@ -134,6 +140,9 @@ func (b *builder) options(f fields) (opts []chain.Option) {
 		var on chain.Failure
 		if err := on.UnmarshalText([]byte(name)); err != nil {
 			b.problems.add(f.by["on_error"].node, "", "on_error: %v", err)
+		}
+		if on == chain.Fail && f.text("mode") == chain.FireAndForget.String() {
+			b.problems.add(f.by["on_error"].node, "", "on_error: what runs in the background cannot fail a call")
 		}
 		opts = append(opts, chain.OnFailure(on))
 	}
@@ -203,7 +212,7 @@ func (b *builder) plugin(v value) (e stages.Entry, ok bool) {
 	if !ok {
 		return e, false
 	}
-	e = stages.With(plugin, b.defaults...).Named(name).With(b.options(f)...)
+	e = stages.With(plugin, chain.Fitting(b.defaults...)).Named(name).Fitting(b.options(f)...)
 	hooks := f.fields("hooks")
 	for _, hook := range hooks.names {
 		b.out.names[hook] = hooks.keys[hook]
@@ -248,9 +257,9 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	if c, there := f.get("config"); there {
 		config, at = c.node, c.node
 	}
-	settings, err := contained(func() (any, error) { return k.decode(config) })
+	settings, err := contained(func() (any, error) { return k.decode(b.ctx, config) })
 	if err != nil {
-		b.decoding(at, name, err)
+		b.decoding(k, config, name, err)
 		return nil, false
 	}
 	if old, there := b.had[name]; there && old.kind == kind && reflect.DeepEqual(old.settings, settings) {
@@ -269,17 +278,29 @@ func (b *builder) made(name string, f fields) (any, bool) {
 	return plugin, true
 }
 
-// decoding notes an error of a plugin's own settings. The decoder's text may quote a value only where that is a number.
-func (b *builder) decoding(at ast.Node, name string, err error) {
-	b.syntax(err)
-	e := b.last()
-	if e.Line == 1 && e.Column == 1 { // the decoder did not say where
-		e.Line, e.Column = place(at)
+// decoding notes an error of a plugin's own settings, config, which do not fit the type of k. Of what decoders say it shows
+// what is known to quote no value (but for numbers): another text, a time.ParseDuration's, say, may have a secret in it.
+func (b *builder) decoding(k kind, config ast.Node, name string, err error) {
+	what := "config of plugin \"" + clip(name) + "\": "
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil {
+		b.syntax(err)
+		b.last().Message = what + b.last().Message
+		return
 	}
-	if e.Err != nil {
-		e.Message = e.Err.Error()
+	at := config
+	for _, pair := range pairs(config) { // the decoder did not say where
+		if _, e := contained(func() (any, error) { return k.decode(b.ctx, pair) }); e != nil {
+			at = pair.Value
+			what += raw(pair.Key) + ": "
+			break
+		}
 	}
-	e.Message = "config of plugin \"" + clip(name) + "\": " + e.Message
+	if s, ok := errors.AsType[showable](err); ok {
+		b.because(at, s.error, "%s%v", what, s)
+		return
+	}
+	b.problems.add(at, "", "%sdoes not fit %v", what, k.typ)
 }
 
 func (b *builder) group(v value) (e stages.Entry, ok bool) {
@@ -301,7 +322,7 @@ func (b *builder) group(v value) (e stages.Entry, ok bool) {
 		b.problems.add(v.node, "", "group %q has no plugins", clip(name))
 		return e, false
 	}
-	return stages.Group(name, members...).With(b.options(f)...), ok
+	return stages.Group(name, members...).Fitting(b.options(f)...), ok
 }
 
 func (b *builder) override(v value) {
@@ -323,6 +344,7 @@ func (b *builder) override(v value) {
 		return
 	}
 	b.out.names[f.text("link")] = f.by["link"].node
+	b.out.overrides = append(b.out.overrides, f.text("link"))
 	b.out.entries = append(b.out.entries, stages.Override(f.text("link"), opts...))
 }
 

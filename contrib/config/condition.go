@@ -3,6 +3,8 @@ package config
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/samber/lo"
 
@@ -77,30 +79,39 @@ func anyOf(cs []condition) func(context.Context, stages.Subject) bool {
 	}
 }
 
-// match says whether all of s fits the pattern, in which * stands for any text and ? for any one byte. What is empty fits
-// nothing: the call has no such thing. It takes time for the product of the lengths at most.
+// match says whether all of s fits the pattern, in which * stands for any text, ? for any one character and a backslash
+// takes the meaning from the character behind it. What is empty fits nothing: the call has no such thing. It takes time
+// for the product of the lengths at most.
 func match(pattern, s string) bool {
 	if s == "" {
 		return false
 	}
 	p, i, star, mark := 0, 0, -1, 0
 	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
+		want, width := utf8.DecodeRuneInString(pattern[p:])
+		got, size := utf8.DecodeRuneInString(s[i:])
+		if want == '*' {
 			star, mark = p, i
 			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
+			continue
+		}
+		wild := want == '?'
+		if want == '\\' && p+width < len(pattern) {
+			var escaped int
+			want, escaped = utf8.DecodeRuneInString(pattern[p+width:])
+			width += escaped
+		}
+		// Bytes that are no UTF-8 all decode to the same, so that the text is compared.
+		if width > 0 && (wild || want == got && strings.HasSuffix(pattern[p:p+width], s[i:i+size])) {
+			p, i = p+width, i+size
+			continue
+		}
+		if star < 0 {
 			return false
 		}
+		_, size = utf8.DecodeRuneInString(s[mark:])
+		mark += size
+		p, i = star+1, mark
 	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
+	return strings.Trim(pattern[p:], "*") == ""
 }

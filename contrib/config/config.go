@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 
+	"github.com/samber/lo"
 	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
@@ -22,7 +25,8 @@ type Options struct {
 	Pipeline *stages.Pipeline
 	// Kinds are those that the file may name. Nil has none, so that the file can only override links.
 	Kinds *Kinds
-	// Logger hears of every reload: what changed, or why the file was not taken. Nil logs nothing.
+	// Logger hears of Open and of every reload: what changed, why the file was not taken, and, once each, of overrides of links
+	// that are not there. Nil logs nothing.
 	Logger *zap.Logger
 }
 
@@ -48,7 +52,9 @@ type Config struct {
 	reg        *stages.Registration // nil once closed
 	plugins    map[string]made
 	hash       [sha256.Size]byte // of the file that was last tried
+	secrets    secrets           // that it led to
 	dispatcher chain.DispatcherConfig
+	inert      []string // overrides that were told to have no effect
 }
 
 // ErrClosed is returned by a Config that was closed.
@@ -66,10 +72,12 @@ func Open(ctx context.Context, path string, opts Options) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	before := c.opts.Pipeline.Explain()
 	if c.reg, err = c.opts.Pipeline.Register(ctx, b.entries...); err != nil {
 		return nil, b.placed(p, err)
 	}
 	c.taken(data, b)
+	c.tell("config: opened", before, b)
 	return c, nil
 }
 
@@ -93,7 +101,7 @@ func (c *Config) build(data []byte) (*problems, built, error) {
 }
 
 func (c *Config) taken(data []byte, b built) {
-	c.plugins, c.hash = b.plugins, sha256.Sum256(data)
+	c.plugins, c.hash, c.secrets = b.plugins, sha256.Sum256(data), b.secrets
 	d := c.dispatcher
 	if b.dispatcher != nil {
 		d = *b.dispatcher
@@ -128,6 +136,7 @@ func (c *Config) reload(ctx context.Context) error {
 
 func (c *Config) swap(ctx context.Context, data []byte) error {
 	p, b, err := c.build(data)
+	c.secrets = b.secrets
 	if err != nil {
 		return err
 	}
@@ -137,12 +146,52 @@ func (c *Config) swap(ctx context.Context, data []byte) error {
 		return b.placed(p, closing)
 	}
 	c.taken(data, b)
-	diff := before.Diff(c.opts.Pipeline.Explain())
-	c.opts.Logger.Info("config: reloaded", zap.String("file", c.path), zap.Int("changes", len(diff)), zap.Stringer("diff", diff))
+	c.tell("config: reloaded", before, b)
 	if closing != nil {
 		c.opts.Logger.Warn("config: plugins that went were not closed well", zap.Error(closing))
 	}
 	return closing
+}
+
+// tell logs what a file that was taken has changed, and which of its overrides have no effect so far.
+func (c *Config) tell(what string, before stages.Plans, b built) {
+	now := c.opts.Pipeline.Explain()
+	diff := before.Diff(now)
+	c.opts.Logger.Info(what, zap.String("file", c.path), zap.Int("changes", len(diff)), zap.Stringer("diff", diff))
+	inert := lo.Filter(lo.Uniq(b.overrides), func(link string, _ int) bool { return isInert(now, link) })
+	for _, link := range lo.Without(inert, c.inert...) {
+		fields := []zap.Field{zap.String("file", c.path), zap.String("link", link)}
+		if best := near(link, linkNames(now, strings.Contains(link, "/"))); best != "" {
+			fields = append(fields, zap.String("hint", fmt.Sprintf("did you mean %q?", best)))
+		}
+		c.opts.Logger.Info("config: an override has no effect, the link is not there so far", fields...)
+	}
+	c.inert = inert
+}
+
+// isInert says that no chain has the link of an override; one that is named without a chain is overridden in all of them.
+func isInert(plans stages.Plans, link string) bool {
+	in, name, ok := strings.Cut(link, "/")
+	if !ok {
+		in, name = "", link
+	}
+	return lo.EveryBy(plans, func(p chain.Plan) bool {
+		there := slices.ContainsFunc(p.Links, func(l chain.PlannedLink) bool { return l.Name == name })
+		return in != "" && p.Chain != in || !there || slices.Contains(p.Inert, name)
+	})
+}
+
+func linkNames(plans stages.Plans, qualified bool) (names []string) {
+	for _, p := range plans {
+		for _, l := range p.Links {
+			if qualified {
+				names = append(names, p.Chain+"/"+l.Name)
+			} else {
+				names = append(names, l.Name)
+			}
+		}
+	}
+	return names
 }
 
 // Links are the links that the file has registered, none after Close.

@@ -93,7 +93,7 @@ func TestEveryField(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not there: %v\n%s", want, plan)
 	}
-	if text := plan.String(); !strings.Contains(text, `mode "enforce_ignore_error" is sequential`) || !strings.Contains(text, `"nobody"`) {
+	if text := plan.String(); !strings.Contains(text, `mode "enforce_ignore_error" means sequential`) || !strings.Contains(text, `"nobody"`) {
 		t.Error(text)
 	}
 	if d := e.p.Dispatcher().Config(); d.Workers != 2 || d.Queue != 10 || d.Overflow != chain.RunInline {
@@ -343,6 +343,28 @@ func TestCandidateInTheFile(t *testing.T) {
 			}
 			if len(cases) != tc.cases || payloads != tc.payloads {
 				t.Errorf("%d cases, %d payloads", len(cases), payloads)
+			}
+		})
+	}
+}
+
+// An on_error beats what an older name of a mode says of errors, wherever it stands, and the note about the name stays true.
+func TestOlderModeBesideOnError(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"alone":      {"plugins:\n- {name: a, kind: tag, mode: enforce_ignore_error}\n", "ignore"},
+		"beside it":  {"plugins:\n- {name: a, kind: tag, mode: enforce_ignore_error, on_error: fail}\n", "fail"},
+		"of a hook":  {"plugins:\n- name: a\n  kind: tag\n  mode: enforce_ignore_error\n  hooks:\n    generation_pre_call: {on_error: fail}\n", "fail"},
+		"of a group": {"groups:\n- name: g\n  on_error: fail\n  plugins:\n  - {name: a, kind: tag, mode: enforce_ignore_error}\n", "fail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t)
+			e.open(tc.text)
+			l := e.p.Generation.Explain().Links[0]
+			if l.OnFailure.String() != tc.want {
+				t.Errorf("on failure %s, want %s", l.OnFailure, tc.want)
+			}
+			if note := strings.Join(l.Notes, ", "); note != `mode "enforce_ignore_error" means sequential, and on_error ignore where nothing stronger is said` {
+				t.Errorf("note %q", note)
 			}
 		})
 	}

@@ -149,6 +149,14 @@ func place(n ast.Node) (line, column int) {
 
 // nearest is a hint that names the candidate nearest to what was written, if one is near enough to be meant.
 func nearest(written string, candidates []string) string {
+	if best := near(written, candidates); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return oneOf(candidates)
+}
+
+// near is the candidate nearest to what was written, or "".
+func near(written string, candidates []string) string {
 	best, distance := "", 0
 	for _, c := range candidates {
 		if d := edits(strings.ToLower(written), strings.ToLower(c)); best == "" || d < distance {
@@ -156,9 +164,9 @@ func nearest(written string, candidates []string) string {
 		}
 	}
 	if best == "" || distance > max(2, len(written)/2) {
-		return oneOf(candidates)
+		return ""
 	}
-	return fmt.Sprintf("did you mean %q?", best)
+	return best
 }
 
 func oneOf(candidates []string) string {

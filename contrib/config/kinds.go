@@ -1,6 +1,8 @@
 package config
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,7 +27,7 @@ type Kinds struct {
 // kind makes plugins of settings.
 type kind struct {
 	// decode gives settings, of one comparable-by-reflection type, from the node of config, which may be nil.
-	decode func(n ast.Node) (any, error)
+	decode func(ctx context.Context, n ast.Node) (any, error)
 	build  func(settings any) (any, error)
 	typ    reflect.Type
 }
@@ -37,7 +39,8 @@ func NewKinds() *Kinds { return &Kinds{kinds: map[string]kind{}} }
 // does not have is an error, and returns what stages.Pipeline.Register takes: a pointer to a struct with hooks, a link, or
 // an Entry. Keys are the names of fields in lower case, or as their yaml tags say; a Secret may only be a reference. A
 // plugin whose kind and settings are the same after a reload is not made again, so build must not keep what changes between
-// calls.
+// calls. What an UnmarshalText or UnmarshalYAML of the program says of a value is not shown, since the value may be secret:
+// the error is that it does not fit.
 //
 // It panics without a name or a function, and on a name that is taken: a mistake of the program.
 func Register[S any](k *Kinds, name string, build func(settings S) (any, error)) {
@@ -51,12 +54,12 @@ func Register[S any](k *Kinds, name string, build func(settings S) (any, error))
 	}
 	k.kinds[name] = kind{
 		typ: reflect.TypeFor[S](),
-		decode: func(n ast.Node) (any, error) {
+		decode: func(ctx context.Context, n ast.Node) (any, error) {
 			var s S
 			if n == nil {
 				return s, nil
 			}
-			err := yaml.NodeToValue(n, &s, yaml.Strict())
+			err := yaml.NewDecoder(&bytes.Buffer{}, yaml.Strict(), strictTime).DecodeFromNodeContext(ctx, n, &s)
 			return s, err
 		},
 		build: func(settings any) (any, error) { return build(settings.(S)) },

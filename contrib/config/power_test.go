@@ -191,6 +191,9 @@ func (t *trial) stats() chain.LinkStats {
 	return s
 }
 
+// cases are those that are kept of the link.
+func (t *trial) cases() []chain.Case { return t.p.Generation.Stats().Cases["process/"+t.link] }
+
 func (t *trial) ran(want ...string) {
 	t.Helper()
 	if !slices.Equal(t.order, want) {
@@ -387,6 +390,30 @@ func TestEqualPower(t *testing.T) {
 				}
 			}
 			t.Error("no duration")
+		},
+		"CandidateFor": func(t *trial) {
+			t.use(t.w.before, refuseAll, opt{chain.InMode(chain.Audit), "mode: audit"}, opt{chain.CandidateFor("other"), "candidate_for: other"})
+			t.answers("echo: question")
+			cases := t.cases()
+			if s := t.stats(); s.Disagreements != 1 || len(cases) != 1 || cases[0].Incumbent != "allow" || cases[0].Payload != nil {
+				t.Errorf("%+v, %+v", s, cases)
+			}
+		},
+		"KeepCases": func(t *trial) {
+			t.use(t.w.before, rewrite, opt{chain.InMode(chain.Audit), "mode: audit"}, opt{chain.KeepCases(1, true), "keep_cases: 1\n  case_payloads: true"})
+			t.answers("echo: question")
+			t.answers("echo: question")
+			cases := t.cases()
+			if s := t.stats(); s.WouldRewrites != 2 || len(cases) != 1 || cases[0].Payload == nil {
+				t.Errorf("%+v, %+v", s, cases)
+			}
+		},
+		"KeepCases(0)": func(t *trial) {
+			t.use(t.w.before, rewrite, opt{chain.InMode(chain.Audit), "mode: audit"}, opt{chain.KeepCases(0, false), "keep_cases: 0"})
+			t.answers("echo: question")
+			if s := t.stats(); s.WouldRewrites != 1 || len(t.cases()) != 0 {
+				t.Errorf("%+v, %+v", s, t.cases())
+			}
 		},
 		"Outer": func(t *trial) {
 			t.use(t.w.around, func(next chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {

@@ -117,19 +117,15 @@ func (p *problems) readScalar(n ast.Node, s *shape, what string) any {
 
 func (p *problems) readFields(n ast.Node, s *shape, what string) (out value, ok bool) {
 	out.node = n
-	var pairs []*ast.MappingValueNode
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		pairs = n.Values
-	case *ast.MappingValueNode:
-		pairs = []*ast.MappingValueNode{n}
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
 	default:
 		p.add(n, "", "%s must be a mapping of names to values, it is %s", what, describe(n))
 		return out, false
 	}
 	f := fields{keys: map[string]ast.Node{}, by: map[string]value{}}
 	ok = true
-	for _, pair := range pairs {
+	for _, pair := range pairs(n) {
 		if len(p.list) > 2*maxErrors {
 			p.hide(n)
 			return out, false
@@ -172,6 +168,17 @@ func (p *problems) readFields(n ast.Node, s *shape, what string) (out value, ok 
 	}
 	out.v = f
 	return out, ok
+}
+
+// pairs are those of a mapping, none of anything else.
+func pairs(n ast.Node) []*ast.MappingValueNode {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}
+	}
+	return nil
 }
 
 // hide keeps the lines of a plugin's own settings out of errors.

@@ -168,7 +168,12 @@ Options have this order of power, the strongest first: an override, the outermos
 entry under ` + "`hooks`" + `, the plugin, the ` + "`defaults`" + `, what the plugin's code says. A plugin whose kind and settings are the same after a
 reload stays the same instance; a link that stays keeps its breaker and its counts.
 
-Durations are written as in Go: ` + "`300ms`, `2s`, `1m30s`" + `. Globs know ` + "`*` for any text and `?`" + ` for one byte. Secrets stand in the
+Of what a plugin, a group or the ` + "`defaults`" + ` say, each link takes what its kind can have (a wrap hook has no hard timeout, an
+observe hook no mode ` + "`audit`" + `), and Explain notes what was left out. Where no link of the plugin or group can have an option it
+is an error, as it is under ` + "`hooks`" + ` and in an override.
+
+Durations are written as in Go: ` + "`300ms`, `2s`, `1m30s`" + `. Globs know ` + "`*` for any text and `?`" + ` for one
+character; ` + "`\\*`, `\\?` and `\\\\`" + ` are these themselves (in double quotes YAML wants each backslash twice). Secrets stand in the
 settings of a plugin as ` + "`{env: NAME}` or `{file: path}`" + `. Anchors, aliases, merge keys, tags and further documents are refused.
 A file has at most 256 KiB, is nested at most 24 deep and has at most 1000 plugins.
 

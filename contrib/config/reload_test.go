@@ -226,7 +226,9 @@ func TestWatchWithoutDirectory(t *testing.T) {
 			comes("three")
 			eventually(t, "three", func() bool { got, _ := e.call(stages.Meta{}); return got == "threex" })
 			cancel()
-			<-ended
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("Watch returned %v", err)
+			}
 		})
 	}
 }

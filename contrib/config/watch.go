@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"github.com/samber/lo"
 	"go.uber.org/zap"
 )
 
@@ -19,10 +20,11 @@ const settle = 50 * time.Millisecond
 // maxLinks is how many symbolic links are followed from the file.
 const maxLinks = 32
 
-// Watch reloads the file whenever its contents change, until ctx ends, whose error it returns. A file that is not taken is
-// logged, and what ran before goes on. What it watches are the directories of the file and of the symbolic links that lead
-// to it, so that it sees an editor replace the file and a Kubernetes volume swap the directory behind it, also while the
-// file or its directory is missing for a while.
+// Watch reloads the file whenever its contents change, or those of a file that a Secret in it leads to, until ctx ends, whose
+// error it returns. A file that is not taken is logged, and what ran before goes on; it is tried again when something
+// changes and not before, also where a plugin's Init failed for a reason of its own: call Reload then. What it watches are
+// the directories of the files and of the symbolic links that lead to them, so that it sees an editor replace a file and a
+// Kubernetes volume swap the directory behind it, also while the file or its directory is missing for a while.
 func (c *Config) Watch(ctx context.Context) error {
 	w, err := fsnotify.NewWatcher()
 	if err != nil {
@@ -50,17 +52,30 @@ func (c *Config) Watch(ctx context.Context) error {
 			c.opts.Logger.Warn("config: watch", zap.Error(err))
 			timer.Reset(settle) // events may have been lost
 		case <-timer.C:
-			if err := follow(w, c.path); err != nil {
-				c.opts.Logger.Warn("config: watch", zap.Error(err))
+			paths := c.paths()
+			for _, path := range paths {
+				if err := follow(w, path); err != nil {
+					c.opts.Logger.Warn("config: watch", zap.Error(err))
+				}
 			}
 			if err := c.reloadIfChanged(ctx); errors.Is(err, ErrClosed) {
 				return err
+			}
+			if news, _ := lo.Difference(c.paths(), paths); len(news) > 0 {
+				timer.Reset(settle) // to follow them, and see what changed before they were
 			}
 		}
 	}
 }
 
-// reloadIfChanged reloads a file that is not the one that was last tried.
+// paths are the files that matter.
+func (c *Config) paths() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append(lo.Keys(c.secrets), c.path)
+}
+
+// reloadIfChanged reloads a file that is not the one that was last tried, or whose secrets are not.
 func (c *Config) reloadIfChanged(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,7 +87,7 @@ func (c *Config) reloadIfChanged(ctx context.Context) error {
 		c.opts.Logger.Warn("config: the file is not there, what ran before goes on", zap.String("file", c.path))
 		return nil
 	}
-	if err == nil && sha256.Sum256(data) == c.hash {
+	if err == nil && sha256.Sum256(data) == c.hash && !c.secrets.changed() {
 		return nil
 	}
 	return c.reload(ctx)

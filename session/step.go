@@ -1,0 +1,136 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// errDecided is why the rest of a step is cancelled.
+var errDecided = errors.New("session: another attempt of the same step was enough")
+
+// step makes the attempts of one step and chooses the answer among them. Its error ends the loop.
+func (x *sampling) step(ctx context.Context, q question, attempts int) error {
+	first := len(x.done.all)
+	if attempts == 1 {
+		if err := x.take(ctx, x.attempt(ctx, q)); err != nil {
+			return err
+		}
+	} else if err := x.concurrently(ctx, q, attempts); err != nil {
+		return err
+	}
+	if x.over || x.choose == nil {
+		return nil
+	}
+	return x.vote(first)
+}
+
+// concurrently makes several attempts at once, on goroutines of their own, and takes them in as they end, on this one.
+// It returns when all have ended.
+func (x *sampling) concurrently(ctx context.Context, q question, attempts int) (err error) {
+	inner, cancel := context.WithCancelCause(ctx)
+	ends := make(chan tried, attempts) // nobody waits to send
+	var g errgroup.Group
+	defer func() { _ = g.Wait() }() // also when a hook calls Goexit
+	defer cancel(errDecided)
+	for range attempts {
+		g.Go(func() error {
+			t := tried{err: chain.ErrGoexit} // unless it returns
+			defer func() { ends <- t }()
+			if err := contain(func() error { t = x.attempt(inner, q); return nil }); err != nil {
+				t = tried{err: err}
+			}
+			return nil
+		})
+	}
+	var failed error // the first that did not get an answer
+	first := len(x.done.all)
+	for x.pending = attempts - 1; x.pending >= 0; x.pending-- {
+		t := <-ends
+		x.s.passOn(t.err)
+		over := x.over || err != nil
+		switch e := x.take(ctx, t); {
+		case e == nil, t.err != nil && over: // it was cancelled, or does not matter any more
+		case err != nil:
+		case t.err == nil || decisive(e):
+			err = e
+		case failed == nil:
+			failed = e
+		}
+		if x.over || err != nil {
+			cancel(errDecided)
+		}
+	}
+	if err == nil && len(x.done.all) == first {
+		err = failed
+	}
+	return err
+}
+
+// take puts an attempt on record, fires sampling_iteration, and sees whether the loop is over with it. Its error is that
+// of the attempt or of the hook.
+func (x *sampling) take(ctx context.Context, t tried) error {
+	x.res.Usage = x.res.Usage.Add(t.usage)
+	if t.err != nil {
+		return t.err
+	}
+	x.done.add(t.try)
+	x.res.Iterations++
+	var err error
+	if stages.Active(ctx, x.s.pipeline.Iteration) {
+		_, err = x.s.call.iteration(ctx, stages.NewIteration(x.r.after(x.p.Meta()), stages.IterationFields{
+			Number: x.res.Iterations, Attempt: t.Attempt, Remaining: x.pending + x.later, Elapsed: time.Since(x.begun),
+		}))
+	}
+	switch {
+	case err != nil && (!x.over || !blocked(err)):
+		return x.stopped(err)
+	case x.over: // it came too late to change anything
+	case x.choose == nil && t.Passed():
+		x.succeed(len(x.done.all) - 1)
+	}
+	return nil
+}
+
+// vote lets the strategy choose among the attempts since the first that passed.
+func (x *sampling) vote(first int) error {
+	var passed []stages.Attempt
+	var at []int
+	for i, t := range x.done.all[first:] {
+		if t.Passed() {
+			passed, at = append(passed, t.Attempt), append(at, first+i)
+		}
+	}
+	if len(passed) == 0 {
+		return nil
+	}
+	i := x.choose(passed)
+	if i < 0 || i >= len(passed) {
+		return fmt.Errorf("session: strategy %q chose %d of %d answers", x.strategy.Name(), i, len(passed))
+	}
+	x.succeed(at[i])
+	return nil
+}
+
+func (x *sampling) succeed(final int) { x.over, x.res.Success, x.final = true, true, final }
+
+// stopped ends a loop: a block is the reason why it failed, anything else its error.
+func (x *sampling) stopped(err error) error {
+	v, ok := as[*chain.Violation](err)
+	if !ok {
+		return err
+	}
+	x.over, x.res.FailureReason = true, v.Error()
+	return nil
+}
+
+func blocked(err error) bool {
+	_, ok := as[*chain.Violation](err)
+	return ok
+}
