@@ -29,8 +29,8 @@ var ErrUnsupported = errors.New("ngram: not supported")
 // Temperature (default [DefaultTemperature]), MaxTokens, Stop and Seed, and as
 // an extra option max_sentences; TopP and other extra options are refused, and so
 // are images and other models, with a [session.BackendError] that wraps
-// [ErrUnsupported]. Tools are ignored: the model never asks for one, and its
-// capabilities say so.
+// [ErrUnsupported]. The model never asks for a tool, which its capabilities say; it
+// ignores those that it is given all the same.
 //
 // A format with a schema makes the answer JSON that fits it. The keywords are
 // type, enum, const, properties, required, additionalProperties, items,
