@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,5 +61,32 @@ func TestMeetJudgeScreened(t *testing.T) {
 	}
 	if got := res.Attempts.At(0).Findings.At(0).Verdict.Reason; got != "***" {
 		t.Errorf("the reason is %q", got)
+	}
+}
+
+// Behaviour 41: a requirement judges what the links leave of an answer, streamed or not: also one that could judge a part of
+// it before they have seen it.
+func TestMeetRewriteBeforeThePrefix(t *testing.T) {
+	t.Parallel()
+	for _, way := range calls {
+		for _, of := range []string{"generation", "sampling"} {
+			t.Run(way.name+", rewritten behind the "+of, func(t *testing.T) {
+				t.Parallel()
+				s := start(t, session.WithBackend(inPieces("the ", "secret", " is", " out")))
+				if of == "generation" {
+					use(t, s.Pipeline().Generation, chain.After("redact", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+						return g.WithText(strings.ReplaceAll(g.Output().Text, "secret", "***")), nil
+					}))
+				} else {
+					use(t, s.Pipeline().Validation, chain.Before("lenient", func(_ context.Context, v *stages.Validation) (*stages.Validation, error) {
+						return v.WithRequirements(stages.List[stages.Requirement]{}), nil
+					}))
+				}
+				res, err := way.give(t, s, "x", session.Require(session.NoMatch("no secret", regexp.MustCompile("secret"))), session.LoopBudget(1))
+				if err != nil || !res.Success {
+					t.Errorf("got %+v, %v", res, err)
+				}
+			})
+		}
 	}
 }

@@ -27,6 +27,7 @@ type flow struct {
 	sink         *sink
 	attempt      *attempt
 	gate         gate
+	early        bool // requirements may judge a part: no link behind it can rewrite the text
 	requirements stages.List[stages.Requirement]
 
 	mu   sync.Mutex
@@ -52,6 +53,7 @@ func (s *Session) newFlow(ctx context.Context, r *request, a *attempt, l *loop) 
 			break
 		}
 	}
+	f.early = len(how.Call) == 0 && len(how.Generation) == 0
 	switch {
 	case len(how.Call) > 0:
 		f.gate = gateCall
@@ -248,11 +250,13 @@ func (t *take) pass(chunk string, final bool) (err error) {
 	if err != nil || t.f == nil {
 		return err
 	}
-	if t.cut, err = prefixChecks(t.ctx, t.f.requirements, t.screen.passed()); err != nil {
-		return err
-	}
-	if t.cut != nil {
-		return errEnough
+	if t.f.early {
+		if t.cut, err = prefixChecks(t.ctx, t.f.requirements, t.screen.passed()); err != nil {
+			return err
+		}
+		if t.cut != nil {
+			return errEnough
+		}
 	}
 	if t.f.gate == gateChunk {
 		return t.f.sink.release(t.ctx, claim{t.f.attempt, t.f, t.screen}, piece)
