@@ -16,7 +16,7 @@ type flat struct {
 }
 
 // raw is a Handler with a payload that is one pointer word, see identity.word. All of these have one calling convention,
-// and without a type parameter the loop is a third faster.
+// and without a type parameter the loop is about a fifth faster.
 type raw = func(ctx context.Context, p unsafe.Pointer) (unsafe.Pointer, error)
 
 func rawOf[P any](h Handler[P]) raw { return *(*raw)(unsafe.Pointer(&h)) }

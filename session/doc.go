@@ -27,9 +27,17 @@
 //	validation_pre_check, validation_post_check, sampling_iteration, [sampling_repair])+,
 //	sampling_loop_end, component_post_success, context_update
 //
-// between session_pre_init and session_post_init at Start and session_cleanup at Close. Session.Reset fires
-// session_reset, Session.Stream lies between streaming_start and streaming_end, and errors fire generation_error, component_post_error and error_occurred. All payloads of one call
-// carry one request id, and those of one pre/post pair one correlation id.
+// between session_pre_init and session_post_init at Start and session_cleanup at Close. Session.Reset fires session_reset,
+// pruning context_prune, adapters the hooks of their loading and unloading, and errors generation_error,
+// component_post_error and error_occurred. All payloads of one call carry one request id, and those of one pre/post pair
+// one correlation id.
+//
+// Session.Stream fires the same between streaming_start and streaming_end, and gives the answer to its reader as far as
+// the links have let it pass. Pipeline.Streaming says when that is.
+//
+// What happens to an answer that does not fulfil its requirements is the Strategy's to say: RejectionSampling, the default,
+// TemplateRepair, MultiTurn, MajorityVoting, TwoSolver, or one of the user's own, given by Using. A requirement without a
+// function is judged by the model.
 //
 // Instruct is one of several kinds of component: Chat puts a message to the model, Query a question about a value, Act a
 // component of the user's own, Transform has it change a value, and NewSlot makes a typed function that it answers. All of

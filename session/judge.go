@@ -34,20 +34,14 @@ func (s *Session) judge(
 	if err != nil {
 		return v, log, err
 	}
-	ctx, r, err := s.begin(ctx)
+	ctx, r, err := s.beginWith(ctx, outer.given)
 	if err != nil {
 		return v, log, err
 	}
 	defer s.end(r)
-	g, err := s.call.generation(ctx, stages.NewGeneration(r.meta(), stages.GenerationFields{
+	g, _, err := s.generation(ctx, r, nil, stages.NewGeneration(r.meta(), stages.GenerationFields{
 		Messages: stages.ListOf(m), ModelOptions: o, Backend: r.backend,
 	}))
-	if err == nil && !g.HasResult() {
-		err = noResult("generation")
-	}
-	if err == nil {
-		s.settle(r, g)
-	}
 	log, _ = s.loggedOf(r)
 	if err != nil {
 		if !r.firstFault(err) { // it was reported, so that the validation does not report it again

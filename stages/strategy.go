@@ -29,7 +29,7 @@ const (
 	RepairIdentity  RepairKind = "identity"            // ask the same again: rejection sampling
 	RepairTemplate  RepairKind = "template_repair"     // name the failures in the instruction
 	RepairMultiTurn RepairKind = "multi_turn_message"  // keep the failed answer in the history and ask for a better one
-	RepairTwoSolver RepairKind = "two_solver_feedback" // let another solver say what is wrong
+	RepairTwoSolver RepairKind = "two_solver_feedback" // answer with what is wrong, then ask a strong backend once
 	RepairCustom    RepairKind = "custom"
 )
 
