@@ -48,7 +48,10 @@ func TestConformanceOfTextOnly(t *testing.T) { //nolint:paralleltest // the suit
 func serve(tb testing.TB, h http.HandlerFunc) string {
 	tb.Helper()
 	s := httptest.NewServer(h)
-	tb.Cleanup(s.Close)
+	tb.Cleanup(func() {
+		s.CloseClientConnections() // a request that goes on would hold up Close
+		s.Close()
+	})
 	return s.URL + "/v1"
 }
 

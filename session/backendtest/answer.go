@@ -126,6 +126,9 @@ func (e *exam) same(name string, want *Reply) {
 		if text := got[i].g.Output().Text; text != want.Text() {
 			e.bad("%s, %s: text %.100q, want %.100q", name, w.name, text, want.Text())
 		}
+		if r := got[i].g.Output().FinishReason; r != want.Finish {
+			e.bad("%s, %s: finish reason %s, want %s", name, w.name, r, want.Finish)
+		}
 		calls := got[i].g.Output().ToolCalls
 		if calls.Len() != len(want.ToolCalls) {
 			e.bad("%s, %s: tool calls %v, want %v", name, w.name, calls.Slice(), want.ToolCalls)

@@ -158,6 +158,8 @@ func (b *honest) ask(ctx context.Context, g *stages.Generation, emit func(string
 		out.Usage = stages.Usage{}
 	case b.fault == "no tool calls in streams" && emit != nil:
 		out.ToolCalls = stages.List[stages.ToolCall]{}
+	case b.fault == "another reason for tool calls" && out.ToolCalls.Len() > 0:
+		out.FinishReason = stages.FinishStop
 	case b.fault == "trims the text":
 		out.Text = strings.TrimSpace(out.Text)
 	case b.fault == "another one's answer" && b.calls.Add(1) > 1:
@@ -205,6 +207,7 @@ func TestSuiteFinds(t *testing.T) {
 		{"no usage in streams", CheckAnswer, "no usage"},
 		{"no usage in streams", CheckStream, "unary"},
 		{"no tool calls in streams", CheckStream, "tool calls"},
+		{"another reason for tool calls", CheckStream, "finish reason"},
 		{"trims the text", CheckStream, "white space"},
 		{"emits in another order", CheckStream, "emitted was"},
 		{"leaves the request running", CheckCancel, "the request goes on"},
