@@ -21,18 +21,14 @@ func through(s *session.Session) asker {
 	}
 }
 
-// direct asks without a session. There is no ready function for that, so the process's generation stage is bound around
-// the backend here, as a session binds one of its own.
+// direct asks without a session: only what is registered for the process runs, and for the block of code.
 func direct(b session.Backend) asker {
-	generate := stages.Bind(stages.Default, stages.Default.Generation, b.Generate)
 	return func(ctx context.Context, prompt string) (string, error) {
-		g, err := generate(ctx, stages.NewGeneration(stages.Meta{}, stages.GenerationFields{
-			Messages: stages.ListOf(stages.Message{Role: stages.RoleUser, Text: prompt}),
-		}))
+		res, err := session.Instruct(ctx, b, stages.History{}, prompt)
 		if err != nil {
 			return "", err
 		}
-		return g.Output().Text, nil
+		return res.Text(), nil
 	}
 }
 
