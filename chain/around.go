@@ -151,7 +151,7 @@ func (f *frame[P]) cameBack(slot int, g *guard, r P, err error) {
 	if f.passed == nil || f.states[slot].Load()&several != 0 {
 		f.root.rec.addResult(&f.states[slot], x)
 	}
-	f.states[slot].Or(back)
+	f.states[slot].Or(back | stored)
 }
 
 // note remembers an error of next for all who may meet it.

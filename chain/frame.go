@@ -13,6 +13,7 @@ const (
 	back                       // and returned: the result is on record
 	several                    // next was called again: all results are on record
 	over                       // the link was bypassed: a later call of next is refused
+	stored                     // the first call of next has returned, and what it passed can be read
 
 	running uint32 = 1 << 8 // a further next that has not returned, counted from this bit on
 )
@@ -130,7 +131,7 @@ func (f *frame[P]) result(slot int) (x passage[P], returned bool) {
 // returned says whether p is, identically, something that next returned to the Around in this slot.
 func (f *frame[P]) returned(slot int, p P) bool {
 	st := f.states[slot].Load()
-	if f.passed != nil && st&back != 0 && f.pl.c.id.same(p, f.passed[slot].out) {
+	if f.passed != nil && st&stored != 0 && f.pl.c.id.same(p, f.passed[slot].out) {
 		return true
 	}
 	return st&several != 0 && slices.ContainsFunc(f.root.rec.results(&f.states[slot]), func(x passage[P]) bool {

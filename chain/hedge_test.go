@@ -305,3 +305,38 @@ func TestFailOpenWithWhatHasReturned(t *testing.T) {
 		})
 	}
 }
+
+// A further next that returns while the first is still running does not make what the first passes readable: the race
+// detector sees it here.
+func TestHedgeThatIsFaster(t *testing.T) {
+	t.Parallel()
+	late := make(chan struct{})
+	var first sync.WaitGroup
+	c := newChainWith(t, Config[*payload]{Policy: Policy[*payload]{
+		Rewrite: func(_ Position, _, proposed *payload) (*payload, []string) { return proposed, nil },
+	}}, Around("hedge", func(next Handler[*payload]) Handler[*payload] {
+		return func(ctx context.Context, p *payload) (*payload, error) {
+			begun := make(chan struct{})
+			first.Go(func() { _, _ = next(context.WithValue(ctx, chaosKey{}, begun), p) })
+			<-begun
+			r, err := next(ctx, p)
+			if err != nil {
+				return nil, err
+			}
+			return r.with("rewritten"), nil
+		}
+	}))
+	h := c.Then(func(ctx context.Context, p *payload) (*payload, error) {
+		if begun, ok := ctx.Value(chaosKey{}).(chan struct{}); ok {
+			close(begun)
+			<-late
+			return p, nil
+		}
+		close(late)
+		return p.with("second"), nil
+	})
+	r, err := h(bg, &payload{})
+	must(t, err)
+	eq(t, "text", r.text, "rewritten")
+	first.Wait()
+}
