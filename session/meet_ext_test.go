@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"context"
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
@@ -87,6 +88,70 @@ func TestMeetRewriteBeforeThePrefix(t *testing.T) {
 					t.Errorf("got %+v, %v", res, err)
 				}
 			})
+		}
+	}
+}
+
+// Without a session the tools that a turn of the history took count as they do in one.
+func TestMeetToolsOfAHistory(t *testing.T) {
+	t.Parallel()
+	asks := func(id, tool string) stages.Message {
+		return stages.Message{Role: stages.RoleAssistant, ToolCalls: stages.ListOf(stages.ToolCall{ID: id, Name: tool, Arguments: `{}`})}
+	}
+	told := func(id, tool, text string) stages.Message {
+		return stages.Message{Role: stages.RoleTool, ToolCallID: id, Name: tool, Text: text}
+	}
+	for _, tc := range []struct {
+		name          string
+		turn          []stages.Message
+		used, notUsed bool // what MustUse and MustNotUse say of the tool "tide"
+	}{
+		{"no tool", nil, false, true},
+		{"used", []stages.Message{asks("1", "tide"), told("1", "tide", "06:40")}, true, false},
+		{"used, with no id", []stages.Message{asks("", "tide"), told("", "tide", "06:40")}, true, false},
+		{"it failed", []stages.Message{asks("1", "tide"), told("1", "tide", "error: the sea is closed")}, false, false},
+		{"it failed, then it was used", []stages.Message{
+			asks("1", "tide"), told("1", "tide", "error: the sea is closed"), asks("1", "tide"), told("1", "tide", "06:40"),
+		}, true, false},
+		{"never answered", []stages.Message{asks("1", "tide")}, false, false},
+		{"another one", []stages.Message{asks("1", "moon"), told("1", "moon", "full")}, false, true},
+		{"a hook sent the call elsewhere", []stages.Message{asks("1", "moon"), told("1", "tide", "06:40")}, true, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			h := stages.NewHistory(
+				stages.Message{Role: stages.RoleUser, Text: "Before?"}, asks("1", "tide"), told("1", "tide", "an earlier turn"),
+				stages.Message{Role: stages.RoleAssistant, Text: "Before."}, stages.Message{Role: stages.RoleUser, Text: "When?"},
+			).Append(tc.turn...).Append(stages.Message{Role: stages.RoleAssistant, Text: "At 06:40."})
+			for requirement, want := range map[string]bool{"used": tc.used, "not used": tc.notUsed} {
+				q := session.MustUse("tide")
+				if requirement == "not used" {
+					q = session.MustNotUse("tide")
+				}
+				if rep, err := session.Validate(t.Context(), echo(), h, q); err != nil || rep.Passed != want {
+					t.Errorf("%s: got %+v, %v", requirement, rep, err)
+				}
+			}
+		})
+	}
+}
+
+// Without a session there is nothing that opens a backend by its name, or that ends with a parent.
+func TestMeetOptionsThatNeedASession(t *testing.T) {
+	t.Parallel()
+	named := session.NewBackends()
+	if err := named.Add("echo", func(context.Context, stages.Map[any]) (session.Backend, error) { return echo(), nil }); err != nil {
+		t.Fatal(err)
+	}
+	byName := session.WithBackendName("echo", stages.Map[any]{})
+	for name, on := range map[string]session.Caller{
+		"a name instead of a backend": session.On(nil, stages.History{}, session.WithBackends(named), byName),
+		"a name beside a backend":     session.On(echo(), stages.History{}, session.WithBackends(named), byName),
+		"backends without a name":     session.On(nil, stages.History{}, session.WithBackends(named)),
+		"a parent":                    session.On(echo(), stages.History{}, session.WithParent(t.Context())),
+	} {
+		if _, err := on.Instruct(t.Context(), "hello"); !errors.Is(err, session.ErrOption) {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"github.com/maillon-go/maillon/stages"
@@ -29,8 +30,8 @@ var (
 // says otherwise, and from those of the block that ctx is in; see stages.WithPlugins. Payloads have no session id. There is
 // nothing to close, and the backend stays open. Safe for concurrent use.
 //
-// The options are those of Start that need no session; WithPlugins, WithSetup and WithPruning are refused. An error of an
-// option, or a backend that is missing, is returned by each call.
+// The options are those of Start that need no session; WithPlugins, WithSetup, WithPruning, WithParent and a
+// backend by name are refused. An error of an option, or a backend that is missing, is returned by each call.
 func On(backend Backend, history stages.History, opts ...Option) Caller {
 	a := &apart{}
 	a.err = contain(func() error {
@@ -42,6 +43,10 @@ func On(backend Backend, history stages.History, opts ...Option) Caller {
 			return fmt.Errorf("%w: without a session there are no links of its own: use stages.WithPlugins", ErrOption)
 		case len(cfg.pruners) > 0:
 			return fmt.Errorf("%w: without a session there is no history to prune", ErrOption)
+		case cfg.backend == nil:
+			return fmt.Errorf("%w: without a session no backend is opened by name: give one as a value", ErrOption)
+		case cfg.parent != nil:
+			return fmt.Errorf("%w: without a session there is nothing that could end with a parent", ErrOption)
 		}
 		a.given = given{cfg.backend, newOpened(cfg.backend, "", stages.Map[any]{}).describe(cfg.model), cfg.history}
 		a.s = runtimeOf(cfg, len(opts) == 0)
@@ -142,13 +147,37 @@ func lastAnswer(h stages.History) *answered {
 			break
 		}
 	}
+	all := h.Messages().Slice()
 	return &answered{
 		Target: stages.Target{
 			Output: stages.Output{Text: turn.Output.Text, ToolCalls: turn.Output.ToolCalls},
-			Action: &prompt{stages.KindMessage, "", turn.Input}, History: stages.NewHistory(h.Messages().Slice()[:n]...),
+			Action: &prompt{stages.KindMessage, "", turn.Input}, History: stages.NewHistory(all[:n]...),
+			Tools: stages.ListOf(runsIn(all[n:])...),
 		},
 		kind: stages.KindMessage,
 	}
+}
+
+// runsIn are the tools that a turn took, as far as its messages tell: that one failed by what the model was told, and one
+// that the model was told nothing of did not succeed.
+func runsIn(turn []stages.Message) (runs []stages.ToolRun) {
+	for i, m := range turn {
+		for _, c := range m.ToolCalls.All() {
+			run := stages.ToolRun{Call: c}
+			for _, told := range turn[i+1:] {
+				if told.Role != stages.RoleTool || told.ToolCallID != c.ID || c.ID == "" && told.Name != c.Name {
+					continue
+				}
+				if told.Name != "" { // the one that was run: hooks may have chosen another one
+					run.Call.Name = told.Name
+				}
+				run.Output, run.Success = told.Text, !strings.HasPrefix(told.Text, toolFailed(""))
+				break
+			}
+			runs = append(runs, run)
+		}
+	}
+	return runs
 }
 
 func (a *apart) run(ctx context.Context, i instruction, opts []InstructOption) (*Result, error) {
