@@ -101,7 +101,7 @@ func finish(e *Exchange, err error) (*http.Response, error) {
 		return e.res, nil
 	}
 	status, ok := errors.AsType[*StatusError](err)
-	if _, link := errors.AsType[*chain.LinkError](err); !ok || link || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if !ok || status.res == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return nil, err
 	}
 	return status.res, nil
