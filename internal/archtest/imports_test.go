@@ -97,7 +97,9 @@ func mayImport(l layer, own, folder string) bool {
 	if under(folder, own) {
 		return layers[i].dir == l.dir
 	}
-	return slices.Contains(l.folders, layers[i].dir)
+	return slices.ContainsFunc(l.folders, func(f string) bool {
+		return under(folder, f) && (f == layers[i].dir || under(f, layers[i].dir) || f == "contrib")
+	})
 }
 
 func allowedModule(modules []string, imp string) bool {
