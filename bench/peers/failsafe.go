@@ -1,0 +1,31 @@
+package peers
+
+import (
+	"context"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"github.com/maillon-go/maillon/bench"
+)
+
+// failsafe-go composes policies around one function, not functions around each other. So each step has an executor of its own
+// with a circuit breaker, made once, around itself and all that is behind it. The context goes with the closure: With(...).WithContext would copy the
+// executor in each call.
+var failsafeGo = Peer{
+	Name: "failsafe-go", Module: "github.com/failsafe-go/failsafe-go",
+	Does:   "an executor with a circuit breaker around each step, which counts the backend's errors as the step's; policies that compose; panics not contained",
+	Builds: map[Grade]Build{Guarded: executors},
+}
+
+func executors(steps []Step, backend bench.Handler) bench.Handler {
+	h := backend
+	for i := len(steps) - 1; i >= 0; i-- {
+		next := around(steps[i])(h)
+		ex := failsafe.With[*bench.Payload](circuitbreaker.NewWithDefaults[*bench.Payload]())
+		h = func(ctx context.Context, p *bench.Payload) (*bench.Payload, error) {
+			return ex.Get(func() (*bench.Payload, error) { return next(ctx, p) })
+		}
+	}
+	return h
+}
