@@ -14,7 +14,7 @@ import (
 var aliceChain = Peer{
 	Name: "alice", Module: "github.com/justinas/alice",
 	Does:   "http.Handler around http.Handler; no results or errors of its own; no breaker, panics not contained",
-	Builds: map[Grade]Build{Plain: handlers, Recovering: over(handlers, contained)},
+	Builds: map[Grade]Build{Plain: handlers, Recovering: over(handlers, Contained)},
 }
 
 // carrier takes the payload through handlers. Nothing writes to it.

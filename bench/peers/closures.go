@@ -13,7 +13,7 @@ var closures = Peer{
 	Does: "nothing but the calls, nested by hand; recovering: a deferred recover around each",
 	Builds: map[Grade]Build{
 		Plain:      nest,
-		Recovering: over(nest, contained),
+		Recovering: over(nest, Contained),
 	},
 }
 

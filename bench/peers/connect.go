@@ -14,7 +14,7 @@ import (
 var connectGo = Peer{
 	Name: "connect", Module: "connectrpc.com/connect",
 	Does:   "unary interceptors around a connect.Request, which each call makes, with headers for who asks; no breaker, panics not contained",
-	Builds: map[Grade]Build{Plain: interceptors, Recovering: over(interceptors, contained)},
+	Builds: map[Grade]Build{Plain: interceptors, Recovering: over(interceptors, Contained)},
 }
 
 func interceptors(steps []Step, backend bench.Handler) bench.Handler {

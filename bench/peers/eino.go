@@ -14,7 +14,7 @@ import (
 var eino = Peer{
 	Name: "eino callbacks", Module: "github.com/cloudwego/eino", Observes: true,
 	Does:   "callbacks at a component's start and end, which can neither rewrite nor block; no breaker, panics not contained",
-	Builds: map[Grade]Build{Plain: told, Recovering: over(told, contained)},
+	Builds: map[Grade]Build{Plain: told, Recovering: over(told, Contained)},
 }
 
 func told(steps []Step, backend bench.Handler) bench.Handler {

@@ -12,19 +12,29 @@ import (
 )
 
 // go-kit's endpoints: middleware over func(ctx, any) (any, error), chained by endpoint.Chain, and guarded by its own
-// gobreaker middleware in front of each step, one breaker each. It is the first major version of gobreaker.
+// gobreaker middleware in front of each step, one breaker each. It is the first major version of gobreaker,
+// in which no error can be excluded: the excluding form has a breaker that counts them all and never trips.
 var goKit = Peer{
 	Name: "go-kit", Module: "github.com/go-kit/kit",
-	Does:   "endpoint.Chain over untyped endpoints; guarded: its gobreaker middleware in front of each step, which counts the backend's errors as the step's; panics not contained",
-	Builds: map[Grade]Build{Plain: endpoints(false), Recovering: over(endpoints(false), contained), Guarded: endpoints(true)},
+	Does:      "endpoint.Chain over untyped endpoints; guarded: its gobreaker middleware in front of each step, which counts the backend's errors as the step's; panics not contained",
+	Builds:    map[Grade]Build{Plain: endpoints(nil), Recovering: over(endpoints(nil), Contained), Guarded: endpoints(guard(gobreaker1.Settings{}))},
+	Excluding: endpoints(guard(gobreaker1.Settings{ReadyToTrip: func(gobreaker1.Counts) bool { return false }})),
 }
 
-func endpoints(guarded bool) Build {
+// guard makes the middleware in front of a step.
+func guard(st gobreaker1.Settings) func(i int) endpoint.Middleware {
+	return func(i int) endpoint.Middleware {
+		st.Name = fmt.Sprint(i)
+		return circuitbreaker.Gobreaker(gobreaker1.NewCircuitBreaker(st))
+	}
+}
+
+func endpoints(guard func(i int) endpoint.Middleware) Build {
 	return func(steps []Step, backend bench.Handler) bench.Handler {
 		var all []endpoint.Middleware
 		for i, step := range steps {
-			if guarded {
-				all = append(all, circuitbreaker.Gobreaker(gobreaker1.NewCircuitBreaker(gobreaker1.Settings{Name: fmt.Sprint(i)})))
+			if guard != nil {
+				all = append(all, guard(i))
 			}
 			all = append(all, func(next endpoint.Endpoint) endpoint.Endpoint {
 				return func(ctx context.Context, request any) (any, error) {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/failsafe-go/failsafe-go/timeout"
+
 	"github.com/maillon-go/maillon/bench"
+	"github.com/maillon-go/maillon/chain"
 )
 
 // Step is one link of the work.
@@ -33,7 +36,12 @@ type Peer struct {
 	Module string // whose version a report states; empty for the standard library
 	Does   string // what the price buys, and what not
 	Builds map[Grade]Build
-	Ours   bool
+	// Excluding is the guarded form for calls that end in an error which is nobody's fault: ErrBlocked of a step, ErrBackend,
+	// a timeout.
+	// Its breakers have been told not to count them, else they would open and there would be no call left to measure. Without
+	// one the guarded form does that by itself.
+	Excluding Build
+	Ours      bool
 	// Observes says that its steps only look: they can neither rewrite nor block.
 	Observes bool
 }
@@ -59,11 +67,24 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// What steps and backends return in scenarios where calls end in an error. A block of this project's is an error like any other to
+// the rest, and one value, so that nobody pays for making it.
+var (
+	ErrBlocked = chain.Block("not here", chain.Code("bench"))
+	ErrBackend = errors.New("the backend is down")
+)
+
+// excluded says that an error is none of those that a breaker should count in these scenarios; a timeout is among them, so that
+// there is a call to be cut off again.
+func excluded(err error) bool {
+	return errors.Is(err, ErrBlocked) || errors.Is(err, ErrBackend) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, timeout.ErrExceeded)
+}
+
 // errPanic is what a step's panic becomes.
 var errPanic = errors.New("a step panicked")
 
-// contained runs a step whose panic is its error.
-func contained(s Step) Step {
+// Contained runs a step whose panic is its error.
+func Contained(s Step) Step {
 	return func(ctx context.Context, p *bench.Payload) (out *bench.Payload, err error) {
 		defer func() {
 			if v := recover(); v != nil {

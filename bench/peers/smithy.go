@@ -14,7 +14,7 @@ import (
 var smithy = Peer{
 	Name: "smithy-go", Module: "github.com/aws/smithy-go",
 	Does:   "a prebuilt stack of five phases, steps by name and position, metadata of the result; untyped; no breaker, panics not contained",
-	Builds: map[Grade]Build{Plain: stack, Recovering: over(stack, contained)},
+	Builds: map[Grade]Build{Plain: stack, Recovering: over(stack, Contained)},
 }
 
 func stack(steps []Step, backend bench.Handler) bench.Handler {
