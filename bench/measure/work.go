@@ -21,9 +21,12 @@ type Work struct {
 	Goroutines    int // that call at once; zero: one
 }
 
-// SampleTime is how long one sample takes unless told otherwise: short enough to take turns often, long enough for a
-// collection of garbage to fall into most samples of a work that makes some.
-const SampleTime = 8 * time.Millisecond
+// How long samples take: short ones end before the system gives the CPU to somebody else, so that on a busy machine most of them
+// are whole. Long ones are for work that allocates, so that the collection of garbage falls into more of them.
+const (
+	Short = time.Millisecond
+	Long  = 8 * time.Millisecond
+)
 
 // Sampler takes samples of one Work. Not safe for concurrent use.
 type Sampler struct {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/maillon-go/maillon/bench/measure"
@@ -67,4 +68,17 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// Rivals are the cells of other projects, and of none, whose id begins with a prefix.
+func Rivals(prefix string) []Cell {
+	var out []Cell
+	for _, s := range All() {
+		for _, c := range s.Cells {
+			if p, ok := peers.ByName(c.Peer); ok && !p.Ours && strings.HasPrefix(c.ID(), prefix) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
 }

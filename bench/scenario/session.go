@@ -20,9 +20,11 @@ func instruct() Scenario {
 
 // history is an instruction in a session that has said much already.
 func history() Scenario {
-	s := Scenario{Name: "history", Doc: "an instruction of a session whose history has so many messages already"}
-	for _, n := range []int{0, 64, 1024, 16384} {
-		s.Cells = append(s.Cells, Cell{Peer: "session", Links: n, Build: func() measure.Work { return remembering(n) }})
+	s := Scenario{Name: "history", Doc: "an instruction of a session whose history has so many messages already: which the model does not get (single), or does (chat)"}
+	for _, k := range []stages.HistoryKind{stages.HistorySingle, stages.HistoryChat} {
+		for _, n := range []int{0, 64, 1024, 16384} {
+			s.Cells = append(s.Cells, Cell{Peer: string(k), Links: n, Build: func() measure.Work { return remembering(k, n) }})
+		}
 	}
 	return s
 }
@@ -31,7 +33,7 @@ func history() Scenario {
 const turns = 256
 
 // remembering begins each sample with the same history.
-func remembering(n int) measure.Work {
+func remembering(k stages.HistoryKind, n int) measure.Work {
 	var past stages.History
 	for range n {
 		past = past.Append(stages.Message{Role: stages.RoleUser, Text: bench.Question})
@@ -47,7 +49,8 @@ func remembering(n int) measure.Work {
 					panic(err)
 				}
 			}
-			s = must(session.Start(ctx, session.WithPipeline(p), session.WithBackend(bench.Model()), session.WithHistory(past)))
+			s = must(session.Start(ctx, session.WithPipeline(p), session.WithBackend(bench.Model()), session.WithHistory(past),
+				session.WithHistoryKind(k)))
 		},
 		Handler: func(ctx context.Context, p *bench.Payload) (*bench.Payload, error) {
 			_, err := s.Instruct(ctx, bench.Question)

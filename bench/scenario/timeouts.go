@@ -34,7 +34,7 @@ func hang(ctx context.Context, _ *bench.Payload) (*bench.Payload, error) {
 }
 
 // timed is n steps of which the middle one is limited. Closures have context.WithTimeout, which the step has to heed, as has
-// failsafe-go's policy. The hard timeout of a hook leaves the step where it is, on a goroutine of its own.
+// failsafe-go's policy. The hard timeout of a hook leaves the step where it is, on a goroutine of its own. Cooperative rows have the step of the closures.
 func timed(d time.Duration, n int, step peers.Step, fails error) []Cell {
 	row := func(grade peers.Grade, peer string, fails error, build func() bench.Handler) Cell {
 		return Cell{Peer: peer, Grade: grade, Links: n, Build: func() measure.Work { return measure.Work{Handler: build(), Fails: fails} }}
@@ -48,8 +48,11 @@ func timed(d time.Duration, n int, step peers.Step, fails error) []Cell {
 			p, _ := peers.ByName(peer)
 			all := append([]peers.Step(nil), all...)
 			all[n/2] = limited
-			if fails != nil && p.Excluding != nil {
+			switch {
+			case fails != nil && p.Excluding != nil:
 				return p.Excluding(all, bench.Backend)
+			case fails != nil && p.Ours:
+				return chained(chain.Before("step", limited, chain.TripAfter(never)))
 			}
 			return p.Builds[grade](all, bench.Backend)
 		}
@@ -68,8 +71,8 @@ func timed(d time.Duration, n int, step peers.Step, fails error) []Cell {
 		exceeded, abandoned = timeout.ErrExceeded, chain.ErrTimeout
 	}
 	return []Cell{
-		row(peers.Plain, "closures", fails, with(peers.Plain, "closures", cooperative)),
-		row(peers.Recovering, "closures", fails, with(peers.Recovering, "closures", cooperative)),
+		row(peers.Plain, "closures, cooperative", fails, with(peers.Plain, "closures", cooperative)),
+		row(peers.Recovering, "closures, cooperative", fails, with(peers.Recovering, "closures", cooperative)),
 		row(peers.Guarded, "maillon hooks", abandoned, func() bench.Handler {
 			var links []chain.Link[*bench.Payload]
 			for i := range n {
@@ -82,8 +85,9 @@ func timed(d time.Duration, n int, step peers.Step, fails error) []Cell {
 			}
 			return chained(links...)
 		}),
-		row(peers.Guarded, "failsafe-go", exceeded, with(peers.Guarded, "failsafe-go", policy)),
-		row(peers.Guarded, "gobreaker", fails, with(peers.Guarded, "gobreaker", cooperative)),
+		row(peers.Guarded, "maillon hooks, cooperative", fails, with(peers.Guarded, "maillon hooks", cooperative)),
+		row(peers.Guarded, "failsafe-go, cooperative", exceeded, with(peers.Guarded, "failsafe-go", policy)),
+		row(peers.Guarded, "gobreaker, cooperative", fails, with(peers.Guarded, "gobreaker", cooperative)),
 	}
 }
 
