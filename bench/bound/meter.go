@@ -82,15 +82,19 @@ func (s *Stopwatch) Scaling(over, under string, rounds int) measure.Pair {
 	return measure.Scaling(s.sampler(over), s.sampler(under), rounds)
 }
 
-// Slope compares the price of one more in a large number with that in a small one.
+// Slope compares the price of one more in a large number with that in a small one. Differences are noisy, and ratios of them more
+// so: here the medians are taken first.
 func (s *Stopwatch) Slope(over, under string, sl Slope, rounds int) measure.Pair {
-	small, middle, large := s.sampler(sl.From), s.sampler(under), s.sampler(over)
-	upper, lower, ratios := make([]float64, rounds), make([]float64, rounds), make([]float64, rounds)
-	for i := range rounds {
-		a, b, c := small.NS(), middle.NS(), large.NS()
-		lower[i] = (b - a) / float64(sl.At[1]-sl.At[0])
-		upper[i] = (c - b) / float64(sl.At[2]-sl.At[1])
-		ratios[i] = upper[i] / lower[i]
+	var at [3]float64
+	for i, samples := range measure.Together(rounds, s.sampler(sl.From), s.sampler(under), s.sampler(over)) {
+		at[i] = measure.Median(samples)
 	}
-	return measure.Pair{Ratio: measure.Median(ratios), Over: measure.Median(upper), Under: measure.Median(lower)}
+	return sl.pair(at)
+}
+
+// pair are the two slopes between three prices.
+func (s Slope) pair(at [3]float64) measure.Pair {
+	lower := (at[1] - at[0]) / float64(s.At[1]-s.At[0])
+	upper := (at[2] - at[1]) / float64(s.At[2]-s.At[1])
+	return measure.Pair{Ratio: upper / lower, Over: upper, Under: lower}
 }
