@@ -44,7 +44,7 @@ func (Heuristic) Tokens(_, text string) int {
 				tokens += 1 + n/16
 			}
 		case breaks:
-			tokens++
+			tokens += 1 + n/16
 		case marks:
 			halves += n + 1
 		}
