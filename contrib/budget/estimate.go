@@ -43,7 +43,7 @@ func (Heuristic) Tokens(_, text string) int {
 			if n > 1 {
 				tokens += 1 + n/16
 			}
-		case breaks:
+		case newlines:
 			tokens += 1 + n/16
 		case marks:
 			halves += n + 1
@@ -59,7 +59,7 @@ const (
 	letters
 	digits
 	blanks
-	breaks
+	newlines
 )
 
 func classOf(c byte) class {
@@ -71,7 +71,7 @@ func classOf(c byte) class {
 	case c == ' ' || c == '\t':
 		return blanks
 	case c == '\n' || c == '\r':
-		return breaks
+		return newlines
 	case c >= utf8.RuneSelf:
 		return 255
 	}

@@ -40,7 +40,7 @@ func (m Money) String() string {
 		sign, m = "-", -m
 	}
 	s := fmt.Sprintf("%s%d.%06d", sign, m/unit, m%unit)
-	for strings.HasSuffix(s, "0") && s[len(s)-4] != '.' && s[len(s)-3] != '.' {
+	for strings.HasSuffix(s, "0") && s[len(s)-3] != '.' {
 		s = s[:len(s)-1]
 	}
 	return s
