@@ -59,9 +59,10 @@ const (
 // limit is a Limit ready for use.
 type limit struct {
 	Limit
-	unit  string
-	max   int64
-	model *regexp.Regexp
+	unit   string
+	max    int64
+	model  *regexp.Regexp
+	prefix string // of accounts
 }
 
 func newLimit(l Limit) (*limit, error) {
@@ -78,6 +79,10 @@ func newLimit(l Limit) (*limit, error) {
 	}
 	if l.Model != "" {
 		n.model = glob(l.Model)
+	}
+	n.prefix = strconv.Quote(n.Name) + " " + n.unit
+	if l.Window > 0 {
+		n.prefix += " " + l.Window.String()
 	}
 	fault := ""
 	switch {
@@ -147,17 +152,27 @@ func modelOf(g *stages.Generation) string {
 }
 
 // account is the name in the store. Values are quoted, so that none can pass for another account.
-func (l *limit) account(k Key) string {
-	b := make([]byte, 0, 128)
-	b = append(b, strconv.Quote(l.Name)+" "+l.unit...)
-	if l.Window > 0 {
-		b = append(b, " "+l.Window.String()...)
-	}
+func (l *limit) account(k *Key) string {
+	b := append(make([]byte, 0, 128), l.prefix...)
 	for _, d := range l.Per {
-		b = append(b, " "+string(d)+"="...)
-		b = strconv.AppendQuote(b, map[Dimension]string{PerRequest: k.Request, PerSession: k.Session, PerUser: k.User, PerModel: k.Model}[d])
+		b = append(b, ' ')
+		b = append(b, d...)
+		b = append(b, '=')
+		b = strconv.AppendQuote(b, k.value(d))
 	}
 	return string(b)
+}
+
+func (k *Key) value(d Dimension) string {
+	switch d {
+	case PerRequest:
+		return k.Request
+	case PerSession:
+		return k.Session
+	case PerUser:
+		return k.User
+	}
+	return k.Model
 }
 
 // How long accounts that nobody says goodbye to are kept after their last use.
@@ -167,7 +182,7 @@ const (
 )
 
 // charge is the limit's part of a reservation.
-func (l *limit) charge(k Key) Charge {
+func (l *limit) charge(k *Key) Charge {
 	c := Charge{Key: l.account(k), Limit: l.max, Window: l.Window, Force: l.Action == Warn}
 	switch {
 	case slices.Contains(l.Per, PerRequest):

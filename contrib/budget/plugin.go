@@ -207,7 +207,7 @@ func (p *Plugin) Usage(ctx context.Context, k Key) (Usage, error) {
 		return Usage{}, fmt.Errorf("budget: there is no limit %q", k.Limit)
 	}
 	l := p.limits[i]
-	b, err := p.store.Balance(ctx, l.account(k))
+	b, err := p.store.Balance(ctx, l.account(&k))
 	if err != nil {
 		return Usage{}, fmt.Errorf("budget: %w", err)
 	}

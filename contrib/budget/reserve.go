@@ -53,7 +53,7 @@ const tries = 8
 // reserve makes a reservation for an attempt, and the payload to go on with, which may be capped. Both are nil and the payload
 // unchanged where no limit is for the model. With force nothing is blocked or capped.
 func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) (*stages.Generation, *reservation, error) {
-	r := &reservation{model: modelOf(g)}
+	r := &reservation{model: modelOf(g), limits: make([]*limit, 0, len(p.limits)), charges: make([]Charge, 0, len(p.limits))}
 	for _, l := range p.limits {
 		if l.model == nil || l.model.MatchString(r.model) {
 			r.limits = append(r.limits, l)
@@ -67,7 +67,7 @@ func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) 
 	}
 	k := keyOf(g)
 	for _, l := range r.limits {
-		c := l.charge(k)
+		c := l.charge(&k)
 		c.Force = c.Force || force
 		r.bounded = r.bounded || !c.Force
 		r.charges = append(r.charges, c)

@@ -21,11 +21,11 @@ var (
 )
 
 // piece is how much of a text is counted at once, in bytes: the regular expression that cuts it into words takes time that
-// grows with the square of a run of white space.
-const piece = 4096
+// grows with the square of a run of mixed white space.
+const piece = 512
 
-// Tokens implements budget.Estimator. The time is linear in the text. Where a text is longer than 4 KiB it can be a token over
-// for each of them. What the tokenizer refuses is counted by budget.Heuristic.
+// Tokens implements budget.Estimator. The time is linear in the text. It is counted in pieces of half a KiB, each of which can
+// be a token over. What the tokenizer refuses is counted by budget.Heuristic.
 func (Estimator) Tokens(model, text string) (n int) {
 	codec := o200k
 	if old(model) {

@@ -7,6 +7,7 @@ replace github.com/maillon-go/maillon => ../../..
 require (
 	github.com/maillon-go/maillon v0.0.0-00010101000000-000000000000
 	github.com/tiktoken-go/tokenizer v0.10.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (
