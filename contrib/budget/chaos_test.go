@@ -49,7 +49,8 @@ func TestChaos(t *testing.T) {
 		}).With(chain.TripAfter(1 << 30)) // an open breaker would end the test
 	}
 	limits := []Limit{
-		{Name: "all", Tokens: limit}, {Name: "user", Per: []Dimension{PerUser}, Tokens: limit / 2, Action: Cap},
+		{Name: "all", Tokens: limit},
+		{Name: "user", Per: []Dimension{PerUser}, Tokens: limit / 2, Action: Cap},
 		{Name: "request", Per: []Dimension{PerRequest}, Tokens: 300},
 	}
 	k := newKit(t, Settings{Limits: limits}, roll("early", 10), roll("late", 45),

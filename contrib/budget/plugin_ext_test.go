@@ -160,6 +160,7 @@ func TestConfigRefuses(t *testing.T) {
 
 // benchmarked is a call through a chain with or without the plugin.
 func benchmarked(b *testing.B, s *budget.Settings) {
+	b.Helper()
 	pipe := stages.NewPipeline(stages.PipelineConfig{})
 	if s != nil {
 		if _, err := pipe.Register(b.Context(), newPlugin(b, *s)); err != nil {

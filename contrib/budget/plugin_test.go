@@ -47,9 +47,9 @@ func newKit(t *testing.T, s Settings, others ...any) *kit {
 	return k
 }
 
-func (k *kit) payload(max int) *stages.Generation {
+func (k *kit) payload(maxTokens int) *stages.Generation {
 	k.n++
-	return payload(fmt.Sprint(k.Name(), k.n), max)
+	return payload(fmt.Sprint(k.Name(), k.n), maxTokens)
 }
 
 func payload(id string, maxTokens int) *stages.Generation {

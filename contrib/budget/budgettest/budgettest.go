@@ -9,11 +9,11 @@
 package budgettest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/maillon-go/maillon/contrib/budget"
@@ -184,10 +184,10 @@ func (k *kit) names() {
 func (k *kit) concurrent() {
 	const limit = 500
 	keys := []string{"a", "b", "c"}
-	ctx, stop := context.WithCancel(k.Context())
+	var over atomic.Bool
 	var watcher, wg sync.WaitGroup
 	watcher.Go(func() {
-		for ctx.Err() == nil {
+		for !over.Load() {
 			for _, key := range keys {
 				b, err := k.s.Balance(k.Context(), key)
 				if err != nil || b.Settled+b.Reserved > limit || b.Settled < 0 || b.Reserved < 0 {
@@ -245,7 +245,7 @@ func (k *kit) concurrent() {
 		})
 	}
 	wg.Wait()
-	stop()
+	over.Store(true)
 	watcher.Wait()
 	for _, key := range keys {
 		k.balance(key, spent[key], 0, 0)
