@@ -3,6 +3,6 @@
 //	s.Estimator = tiktoken.Estimator{}
 //	b, err := budget.New(s)
 //
-// It is a module of its own because the vocabularies add 8 MB to a program, and about 40 MB of memory each from their first
-// use on.
+// It is a module of its own because the vocabularies make a program megabytes larger. A vocabulary is loaded when it is first
+// used, and stays in memory.
 package tiktoken
