@@ -87,8 +87,8 @@ func (t *text) source(i int) int {
 	return min(t.marks[k].src+i-t.marks[k].folded, len(t.src))
 }
 
-// folded is a term as it is compared.
-func folded(term string) string { return string(fold(term).folded) }
+// foldedTerm is a term as it is compared.
+func foldedTerm(term string) string { return string(fold(term).folded) }
 
 // invisible characters have no width and no meaning of their own: they are put into words to hide them.
 func invisible(r rune) bool {

@@ -114,7 +114,14 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 			}
 		case given:
 			// ignore everything above
-			if d, isDrop := back(k, 8, drop); isDrop && ends(folded, w.j) && tells(folded[w.i:w.j]) {
+			d, isDrop := back(k, 20, drop)
+			if isDrop = isDrop && ends(folded, w.j) && tells(folded[w.i:w.j]); !isDrop {
+				// pay no attention to the instructions above
+				if o, isOrders := back(k, 2, orders); isOrders {
+					d, isDrop = back(o, 8, drop)
+				}
+			}
+			if isDrop {
 				if _, negated := back(d, 4, negation); !negated {
 					return words[d].i, w.j, "override", true
 				}

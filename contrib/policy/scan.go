@@ -56,13 +56,13 @@ func newScanner(rules []*rule, inject bool) *scanner {
 	}
 	for _, r := range rules {
 		for _, t := range r.Terms {
-			add(folded(t), meaning{rule: r})
+			add(foldedTerm(t), meaning{rule: r})
 			if r.at[Output] {
 				s.longest = max(s.longest, utf8.RuneCountInString(t))
 			}
 		}
 		for _, t := range r.Allow {
-			add(folded(t), meaning{rule: r, allow: true})
+			add(foldedTerm(t), meaning{rule: r, allow: true})
 			if r.at[Output] {
 				s.longest = max(s.longest, utf8.RuneCountInString(t))
 			}

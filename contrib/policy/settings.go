@@ -165,7 +165,7 @@ func compile(r Rule) (*rule, error) {
 		if n := utf8.RuneCountInString(t); n > MaxTerm {
 			errs = append(errs, fmt.Errorf("a term has %d runes, more than %d", n, MaxTerm))
 		}
-		if strings.TrimSpace(folded(t)) == "" {
+		if strings.TrimSpace(foldedTerm(t)) == "" {
 			errs = append(errs, errors.New("a term is empty"))
 		}
 	}
