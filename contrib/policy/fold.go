@@ -22,7 +22,7 @@ type mark struct{ folded, src int }
 // fold brings a text into the form in which texts are compared. ASCII takes a short path.
 func fold(src string) text {
 	t := text{src: src, folded: make([]byte, 0, len(src))}
-	space := false
+	space, folder := false, cases.Fold()
 	t.at(0)
 	for i := 0; i < len(src); {
 		c := src[i]
@@ -50,7 +50,7 @@ func fold(src string) text {
 			n = len(src) - i
 		}
 		t.at(i)
-		for _, r := range string(cases.Fold().Bytes(norm.NFKC.Bytes([]byte(src[i : i+n])))) {
+		for _, r := range string(folder.Bytes(norm.NFKC.Bytes([]byte(src[i : i+n])))) {
 			switch {
 			case unicode.IsSpace(r):
 				if !space {

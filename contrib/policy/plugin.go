@@ -145,7 +145,7 @@ func (p *Plugin) OnGenerationStreamChunk(_ context.Context, c *stages.Chunk) (*s
 	if c.Final() {
 		text = c.Released() + text // what was stretched beyond the window, too
 	} else {
-		before := last(c.Released()) // of which a border depends
+		before := tail(c.Released(), p.scanner.context)
 		text, skip = before+text, len(before)
 	}
 	f, found := p.scanner.scan(text, skip, Output, c.Meta().ComponentKind)
@@ -155,10 +155,14 @@ func (p *Plugin) OnGenerationStreamChunk(_ context.Context, c *stages.Chunk) (*s
 	return nil, p.block(f, text, Output, nil)
 }
 
-// last is the last rune of a text.
-func last(s string) string {
-	_, n := utf8.DecodeLastRuneInString(s)
-	return s[len(s)-n:]
+// tail is the last n runes of a text.
+func tail(s string, n int) string {
+	i := len(s)
+	for ; n > 0 && i > 0; n-- {
+		_, size := utf8.DecodeLastRuneInString(s[:i])
+		i -= size
+	}
+	return s[i:]
 }
 
 // OnToolPreInvoke judges the arguments of a tool.

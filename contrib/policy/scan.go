@@ -35,13 +35,14 @@ type scanner struct {
 	inject   bool
 	longest  int // term, in runes
 	window   int // of patterns at Output, in runes
+	context  int // runes in front of a text on which what is found in it depends
 }
 
 // dfaTerms is up to how many terms the automaton is a table: twice as fast to run and slow to build.
 const dfaTerms = 5000
 
 func newScanner(rules []*rule, inject bool) *scanner {
-	s := &scanner{rules: rules, inject: inject}
+	s := &scanner{rules: rules, inject: inject, context: 1}
 	var patterns []string
 	index := map[string]int{}
 	add := func(term string, m meaning) {
@@ -68,6 +69,7 @@ func newScanner(rules []*rule, inject bool) *scanner {
 			}
 			r.open = max(r.open, 2*utf8.RuneCountInString(t))
 		}
+		s.context = max(s.context, r.open+1)
 		if len(r.patterns) > 0 && r.at[Output] {
 			s.window = max(s.window, r.Window)
 		}
@@ -111,11 +113,7 @@ func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bo
 			continue
 		}
 		for _, p := range r.patterns {
-			n := 1
-			if skip > 0 {
-				n = 2 // the first one may be in what is skipped, which is one rune
-			}
-			for _, m := range p.FindAllStringIndex(src, n) {
+			for _, m := range p.FindAllStringIndex(src, 1+skip) { // each skipped byte begins one at most
 				keep(finding{or(r.Code, CodePattern), r.Name, r.Severity, m[0], m[1], 0})
 			}
 		}
