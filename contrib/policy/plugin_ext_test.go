@@ -98,8 +98,10 @@ func TestStreamedAndUnaryVerdicts(t *testing.T) {
 			}
 			stream := start(t, plugin(t, osprey), model{pieces}).Stream(t.Context(), "Say it.", session.Chunked(session.ChunkRaw))
 			var released strings.Builder
-			for text := range stream.Text() {
-				released.WriteString(text)
+			for text, err := range stream.Text() {
+				if err == nil {
+					released.WriteString(text)
+				}
 			}
 			_, err := stream.Result()
 			if got := verdict(err); got != tc.want {
