@@ -37,13 +37,14 @@ var rootMayRequire = map[string]string{
 	"github.com/goccy/go-yaml":        "plugin files, with line and column of errors",
 	"github.com/fsnotify/fsnotify":    "watching plugin files",
 	"github.com/google/jsonschema-go": "schemas of tools and outputs",
+	"github.com/petar-dambovaliev/aho-corasick": "terms of the content policy",
 
 	goleak: "tests only",
 	rapid:  "tests only",
 
 	"go.uber.org/multierr": "indirect, by zap",
 	"golang.org/x/sys":     "indirect, by fsnotify",
-	"golang.org/x/text":    "indirect, by lo",
+	"golang.org/x/text":    "forms of Unicode in the content policy; also by lo",
 }
 
 // checkRootModule keeps the root module light.
