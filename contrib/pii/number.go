@@ -1,0 +1,116 @@
+package pii
+
+// number is what begins with a group of digits: further groups, with one separator or a parenthesis between them.
+type number struct {
+	digits [20]byte // their values
+	groups [12]group
+	n      int // groups
+}
+
+// group is a run of digits.
+type group struct {
+	sep        byte // before it: one of " -./" or, where there is a parenthesis, ')'
+	from, to   int  // digits
+	start, end int  // bytes of the text
+}
+
+// count is how many digits the first n groups have.
+func (x *number) count(n int) int { return x.groups[n-1].to }
+
+// lengths says that the number begins with groups of these lengths, with sep between them.
+func (x *number) lengths(sep byte, lengths ...int) bool {
+	if x.n < len(lengths) {
+		return false
+	}
+	for i, l := range lengths {
+		if g := x.groups[i]; g.to-g.from != l || i > 0 && g.sep != sep {
+			return false
+		}
+	}
+	return true
+}
+
+// value is that of the digits from i to j.
+func (x *number) value(i, j int) (v int) {
+	for _, d := range x.digits[i:j] {
+		v = 10*v + int(d)
+	}
+	return v
+}
+
+// parse reads a number of at most 20 digits. A group that would have more is left out.
+func (c *scan) parse(i int) (x number) {
+	text, digits := c.text, 0
+	var sep byte
+	for x.n < len(x.groups) {
+		g := group{sep: sep, from: digits, start: i}
+		for i < len(text) && isDigit(text[i]) {
+			if digits == len(x.digits) {
+				return x
+			}
+			x.digits[digits] = text[i] - '0'
+			digits++
+			i++
+		}
+		if digits == g.from {
+			return x
+		}
+		g.to, g.end = digits, i
+		x.groups[x.n] = g
+		x.n++
+		if sep, i = separator(text, i); sep == 0 {
+			return x
+		}
+	}
+	return x
+}
+
+// separator reads what may stand between two groups.
+func separator(text string, i int) (sep byte, next int) {
+	rest := text[i:min(len(text), i+3)]
+	if len(rest) < 2 {
+		return 0, i
+	}
+	switch rest[0] {
+	case '-', '.', '/':
+		sep = rest[0]
+	case ' ':
+		sep = ' '
+		if rest[1] == '(' {
+			return ')', i + 2
+		}
+	case '(':
+		return ')', i + 1
+	case ')':
+		if rest[1] == ' ' || rest[1] == '-' {
+			return ')', i + 2
+		}
+		return ')', i + 1
+	default:
+		return 0, i
+	}
+	return sep, i + 1
+}
+
+// numbers looks at each group of digits in a word.
+func (c *scan) numbers(start, end int) {
+	text := c.text
+	for i := start; i < end; i++ {
+		if !isDigit(text[i]) || i > 0 && isDigit(text[i-1]) {
+			continue
+		}
+		c.iban(i)
+		c.nino(i)
+		if !c.left(i) || i > 1 && (text[i-1] == '.' || text[i-1] == ',') && isDigit(text[i-2]) {
+			continue
+		}
+		x := c.parse(i)
+		if x.n == 0 {
+			continue
+		}
+		c.card(&x)
+		c.ids(&x)
+		c.ipv4(&x)
+		c.phone(&x)
+	}
+}
