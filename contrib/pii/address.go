@@ -1,6 +1,9 @@
 package pii
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // ipv4 looks for four groups of digits.
 func (c *scan) ipv4(x *number) {
@@ -16,7 +19,7 @@ func (c *scan) ipv4(x *number) {
 		}
 		a[i] = byte(v)
 	}
-	if start > 0 && c.text[start-1] == '.' || !c.right(end) || end+1 < len(c.text) && c.text[end] == '.' && isDigit(c.text[end+1]) {
+	if start > 0 && c.text[start-1] == '.' || !c.right(end) || c.goesOn(end, '.', isDigit) {
 		return
 	}
 	if a[0] == 127 || a[0] == 0 || a[0] == 255 || c.version(start) {
@@ -28,101 +31,86 @@ func (c *scan) ipv4(x *number) {
 // version says that a word right before i makes what follows a number of something.
 func (c *scan) version(i int) bool {
 	for _, w := range []string{"version ", "section ", "chapter ", "release ", "clause ", "build "} {
-		if i >= len(w) && equalFold(c.text[i-len(w):i], w) {
+		from := i - len(w)
+		if from >= 0 && strings.EqualFold(c.text[from:i], w) && (from == 0 || strings.IndexByte(" \t\n(", c.text[from-1]) >= 0) {
 			return true
 		}
 	}
 	return false
 }
 
-// equalFold compares with a text in lower case.
-func equalFold(text, lowered string) bool {
-	for i := range len(lowered) {
-		b := text[i]
-		if isUpper(b) {
-			b |= 0x20
+// addresses looks for IPv6 and MAC addresses in a word. What follows an address does not matter, but for the byte behind it.
+func (c *scan) addresses(start, end int) {
+	text := c.text
+	for i := start; i < end; i++ {
+		if !isHex(text[i]) && text[i] != ':' || i > 0 && (isHex(text[i-1]) || text[i-1] == ':') || !c.left(i) {
+			continue
 		}
-		if b != lowered[i] {
-			return false
+		if n := c.mac(i); n > 0 && c.right(i+n) {
+			c.add(kindMAC, i, i+n)
+			i += n
+			continue
 		}
-	}
-	return true
-}
-
-// addresses looks for IPv6 and MAC addresses in a word: runs of hexadecimal digits, colons, dashes and dots.
-func (c *scan) addresses(start, end int, all uint8) {
-	for i := start; i < end; {
-		from, colons, dashes, dots := i, 0, 0, 0
-	run:
-		for i < end {
-			switch b := c.text[i]; {
-			case isHex(b):
-			case b == ':':
+		j, colons := i, 0
+		for ; j < end && (isHex(text[j]) || text[j] == ':'); j++ {
+			if text[j] == ':' {
 				colons++
-			case b == '-':
-				dashes++
-			case b == '.':
-				dots++
-			default:
-				break run
 			}
-			i++
 		}
-		if i-from >= 3 && colons+dashes+dots >= 2 && (c.left(from)) {
-			c.address(from, i, colons, dashes, dots)
+		if colons >= 2 && j-i < len("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:") {
+			c.ipv6(i, j)
 		}
-		i++
+		i = j
 	}
 }
 
 func isHex(b byte) bool { return isDigit(b) || b|0x20 >= 'a' && b|0x20 <= 'f' }
 
-func (c *scan) address(from, to, colons, dashes, dots int) {
-	for to > from && (c.text[to-1] == '.' || c.text[to-1] == '-' || c.text[to-1] == ':' && (to-from < 2 || c.text[to-2] != ':')) {
-		to--
-	}
-	if !c.right(to) {
-		return
-	}
-	text := c.text[from:to]
-	if isMAC(text) {
-		c.add(kindMAC, from, to)
-		return
-	}
-	if colons < 2 || len(text) > len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255") {
-		return
-	}
-	for len(text) > 0 && text[0] == '-' {
-		from, text = from+1, text[1:]
-	}
-	digits := 0
-	for i := range len(text) {
-		if isDigit(text[i]) {
-			digits++
+// ipv6 looks at a run of hexadecimal digits and colons, behind which there may be the rest of an embedded IPv4 address.
+func (c *scan) ipv6(from, to int) {
+	text := c.text
+	end := to
+	for dots := 0; end < len(text) && end-to < len(".255.255.255") && (isDigit(text[end]) || text[end] == '.' && dots < 3); end++ {
+		if text[end] == '.' {
+			dots++
 		}
 	}
-	a, err := netip.ParseAddr(text)
-	if err != nil || digits == 0 || a.IsUnspecified() || a.IsLoopback() {
+	if end > to && c.isIPv6(from, end) {
+		c.add(kindIP, from, end)
 		return
 	}
-	c.add(kindIP, from, to)
+	if text[to-1] == ':' && text[to-2] != ':' { // that of a sentence
+		to--
+	}
+	if c.isIPv6(from, to) {
+		c.add(kindIP, from, to)
+	}
 }
 
-// isMAC knows 00:1b:44:11:3a:b7, the same with dashes, and 001b.4411.3ab7.
-func isMAC(text string) bool {
-	every, sep := 2, byte(':')
-	switch len(text) {
-	case 17:
-		sep = text[2]
-	case 14:
-		every, sep = 4, '.'
-	default:
+func (c *scan) isIPv6(from, to int) bool {
+	text := c.text[from:to]
+	a, err := netip.ParseAddr(text)
+	return err == nil && c.right(to) && strings.ContainsAny(text, "0123456789") && !a.IsUnspecified() && !a.IsLoopback()
+}
+
+// mac is the length of a hardware address that begins at i: 00:1b:44:11:3a:b7, the same with dashes, or 001b.4411.3ab7.
+func (c *scan) mac(i int) int {
+	for _, form := range []struct {
+		sep           byte
+		every, length int
+	}{{':', 2, 17}, {'-', 2, 17}, {'.', 4, 14}} {
+		if isMAC(c.text[i:], form.sep, form.every, form.length) && !c.goesOn(i+form.length, form.sep, isHex) {
+			return form.length
+		}
+	}
+	return 0
+}
+
+func isMAC(text string, sep byte, every, length int) bool {
+	if len(text) < length || text[every] != sep {
 		return false
 	}
-	if sep != ':' && sep != '-' && every == 2 {
-		return false
-	}
-	for i := range len(text) {
+	for i := range length {
 		if i%(every+1) == every {
 			if text[i] != sep {
 				return false
@@ -132,4 +120,9 @@ func isMAC(text string) bool {
 		}
 	}
 	return true
+}
+
+// goesOn says that at i there are sep and one more group, or what stands for it.
+func (c *scan) goesOn(i int, sep byte, in func(byte) bool) bool {
+	return i+1 < len(c.text) && c.text[i] == sep && (in(c.text[i+1]) || c.text[i+1] == '*' || c.labels.at(c.text, i+1) > 0)
 }

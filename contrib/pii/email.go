@@ -19,7 +19,7 @@ var notDomains = []string{"png", "jpg", "jpeg", "gif", "svg", "webp", "tgz", "js
 // emails looks at each @ in a word.
 func (c *scan) emails(start, end int) {
 	for i := start; i < end; i++ {
-		if c.text[i] == '@' {
+		if c.text[i] == '@' && !slices.Contains(c.logins, i) {
 			c.email(i)
 		}
 	}
@@ -121,8 +121,11 @@ func (c *scan) credentials(start, end int) {
 				}
 			}
 		}
-		if to < 0 || c.labels.at(c.text, from) > 0 {
+		if to < 0 || c.labels.overlap(c.text, from, to) {
 			continue
+		}
+		if c.on&(1<<kindCredentials) != 0 {
+			c.logins = append(c.logins, to)
 		}
 		c.add(kindCredentials, from, to)
 	}

@@ -1,5 +1,11 @@
 package pii
 
+// Words before a number without separators.
+var (
+	ssnWords = []string{"ssn", "security", "itin"} // of "social security"
+	cpfWords = []string{"cpf"}
+)
+
 // ids looks for identifiers of persons.
 func (c *scan) ids(x *number) {
 	if n := c.id(x); n > 0 && c.right(n) {
@@ -13,13 +19,13 @@ func (c *scan) id(x *number) int {
 	switch {
 	case (x.lengths('-', 3, 2, 4) || x.lengths(' ', 3, 2, 4)) && ssn(x):
 		return x.groups[2].end
-	case first.to == 9 && ssn(x) && c.near(start, "ssn", "social security", "itin"):
+	case first.to == 9 && ssn(x) && c.behind(start, ssnWords):
 		return first.end
 	case x.lengths('-', 3, 3, 3) && x.digits[0] != 0 && x.digits[0] != 8 && luhn(x.digits[:9]): // Canada
 		return x.groups[2].end
 	case x.lengths('.', 3, 3, 3) && x.n > 3 && x.groups[3].sep == '-' && x.count(4) == 11 && cpf(x):
 		return x.groups[3].end
-	case first.to == 11 && cpf(x) && c.near(start, "cpf"):
+	case first.to == 11 && cpf(x) && c.behind(start, cpfWords):
 		return first.end
 	case first.to == 15 && nir(x):
 		return first.end

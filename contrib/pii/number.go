@@ -101,7 +101,7 @@ func (c *scan) numbers(start, end int) {
 		}
 		c.iban(i)
 		c.nino(i)
-		if !c.left(i) || i > 1 && (text[i-1] == '.' || text[i-1] == ',') && isDigit(text[i-2]) {
+		if !c.left(i) || i > 1 && (text[i-1] == '.' || text[i-1] == ',') && (isDigit(text[i-2]) || text[i-2] == '*' || c.labels.endsAt(text, i-1)) {
 			continue
 		}
 		x := c.parse(i)

@@ -1,21 +1,23 @@
 package pii
 
+var phoneWords = []string{"phone", "telephone", "tel", "mobile", "cell", "fax", "call", "whatsapp", "sms"}
+
 // phone looks for a telephone number: with the country (+49 ..., 0049 ...), in the North American form, in a national form that
 // begins with 0, or as one run of digits behind a word that says what it is.
 func (c *scan) phone(x *number) {
 	start := x.groups[0].start
-	if start > 0 && c.text[start-1] == '+' && (start == 1 || !isWord(c.text[start-2])) {
+	if start > 0 && c.text[start-1] == '+' && c.left(start-1) {
 		c.international(x, start-1, 8, 15)
 		return
 	}
 	first := x.groups[0].to
 	switch {
-	case x.digits[0] == 0 && x.count(x.n) > 2 && x.digits[1] == 0 && x.digits[2] != 0 && first >= 3:
+	case x.digits[0] == 0 && x.count(x.n) > 2 && x.digits[1] == 0 && x.digits[2] != 0 && first >= 3 && (x.n == 1 || x.digits[first] != 0):
 		c.international(x, start, 10, 17)
 	case c.american(x):
 	case x.digits[0] == 0 && first >= 2 && first <= 5 && x.digits[1] != 0:
 		c.national(x)
-	case first >= 7 && first <= 12 && c.near(start, "phone", "tel", "tel.", "mobile", "cell", "fax", "call", "whatsapp", "sms"):
+	case first >= 7 && first <= 12 && c.behind(start, phoneWords):
 		c.telephone(start, x.groups[0].end)
 	}
 }

@@ -87,6 +87,8 @@ type scan struct {
 	text string
 	from int // what precedes is known already: matches must not start there
 	out  []found
+
+	logins []int // each @ in the word that is behind credentials
 }
 
 // find gives matches that start at from or later; what precedes is only looked at.

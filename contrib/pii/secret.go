@@ -99,8 +99,7 @@ func mixed(text string) bool {
 
 // keywords make what follows a secret more likely.
 var keywords = []string{
-	"key", "api_key", "apikey", "api-key", "secret", "token", "password", "passwd", "pwd", "auth", "bearer", "credential",
-	"credentials", "access_key", "secret_key", "client_secret", "access_token", "auth_token",
+	"key", "apikey", "secret", "token", "password", "passwd", "pwd", "auth", "bearer", "credential", "credentials",
 }
 
 // random looks at a run of the characters of base64.
@@ -129,10 +128,10 @@ func (c *scan) random(from, to int) {
 
 // judge takes the text for a secret if it looks random.
 func (c *scan) judge(from, to int) bool {
-	if from < c.from || !c.left(from) {
+	if from < c.from || !c.left(from) || !c.right(to) {
 		return false
 	}
-	if !random(c.text[from:min(to, from+maxMatch)], func() bool { return c.near(from, keywords...) }) {
+	if !random(c.text[from:min(to, from+maxMatch)], func() bool { return c.behind(from, keywords) }) {
 		return false
 	}
 	c.addLong(kindSecret, from, to)
@@ -173,14 +172,17 @@ func random(text string, keyword func() bool) bool {
 		if isHex(b) || b == '-' {
 			hex++
 		}
-		if i > 0 && k != last {
-			changes++
+		if k&(lower|upper|digit) != 0 {
+			if last != 0 && k != last {
+				changes++
+			}
+			last = k
 		}
 		if count[b] == 0 {
 			distinct++
 		}
 		count[b] = 1
-		all, last = all|k, k
+		all |= k
 	}
 	if digits == 0 || letters == 0 || distinct < 8 {
 		return false

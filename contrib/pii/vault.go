@@ -148,7 +148,9 @@ func (v *Vault) GoString() string { return "pii.Vault{...}" }
 type vaultKey struct{}
 
 // WithVault gives the calls that are made with ctx a Vault for their tokens. Nothing but the plugin takes it out of ctx.
-func WithVault(ctx context.Context, v *Vault) context.Context { return context.WithValue(ctx, vaultKey{}, v) }
+func WithVault(ctx context.Context, v *Vault) context.Context {
+	return context.WithValue(ctx, vaultKey{}, v)
+}
 
 func vaultOf(ctx context.Context) *Vault {
 	v, _ := ctx.Value(vaultKey{}).(*Vault)

@@ -1,5 +1,10 @@
 package pii
 
+import (
+	"slices"
+	"strings"
+)
+
 // Bits of a byte's class. A byte without any separates words.
 const (
 	lower uint8 = 1 << iota
@@ -69,17 +74,18 @@ func (c *scan) words() {
 }
 
 func (c *scan) word(start, end int, all uint8) {
+	c.logins = c.logins[:0]
+	if all&(at|colon) == at|colon {
+		c.credentials(start, end)
+	}
 	if all&at != 0 {
 		c.emails(start, end)
-	}
-	if all&colon != 0 {
-		c.credentials(start, end)
 	}
 	if all&dash != 0 && end-start >= len(pemDashes) {
 		c.privateKey(start, end)
 	}
-	if all&(colon|dash) != 0 && end-start >= 3 || all&digit != 0 {
-		c.addresses(start, end, all)
+	if end-start >= 3 && (all&(colon|dash) != 0 || all&(digit|other) == digit|other) {
+		c.addresses(start, end)
 	}
 	if all&digit != 0 {
 		c.numbers(start, end)
@@ -89,23 +95,29 @@ func (c *scan) word(start, end int, all uint8) {
 	}
 }
 
-// near says that one of the words, in lower case, stands in the bytes before i.
-func (c *scan) near(i int, words ...string) bool {
-	var buf [lookBehind]byte
-	before := c.text[max(0, i-lookBehind):i]
-	for j := range len(before) {
-		b := before[j]
-		if b >= 'A' && b <= 'Z' {
-			b += 'a' - 'A'
+// fillers may stand between a keyword and what it is about.
+var fillers = []string{"is", "was", "number", "no", "nr", "me", "us", "on", "at", "the"}
+
+// behind says that what begins at i stands behind one of the words, in lower case, with nothing but punctuation and fillers
+// between. A part of a name behind _ or - counts: API_TOKEN=.
+func (c *scan) behind(i int, words []string) bool {
+	first := max(0, i-lookBehind)
+	for range 3 {
+		for i > first && strings.IndexByte(" \t\n:=\"'`>.(#", c.text[i-1]) >= 0 {
+			i--
 		}
-		buf[j] = b
-	}
-	for _, w := range words {
-		for j := 0; j+len(w) <= len(before); j++ {
-			if string(buf[j:j+len(w)]) == w && (j == 0 || !isAlnum(buf[j-1])) {
-				return true
-			}
+		from := i
+		for from > first && (isAlnum(c.text[from-1]) || c.text[from-1] == '_' || c.text[from-1] == '-') {
+			from--
 		}
+		word := strings.ToLower(c.text[from:i])
+		if slices.Contains(words, word) || slices.Contains(words, word[strings.LastIndexAny(word, "_-")+1:]) {
+			return true
+		}
+		if !slices.Contains(fillers, word) {
+			return false
+		}
+		i = from
 	}
 	return false
 }
