@@ -10,7 +10,7 @@ func (c *scan) ipv4(x *number) {
 	if x.n < 4 {
 		return
 	}
-	start, end := x.groups[0].start, x.groups[3].end
+	start, end := x.start, x.end(4)
 	var a [4]byte
 	for i, g := range x.groups[:4] {
 		v := x.value(g.from, min(g.to, g.from+4))

@@ -1,15 +1,15 @@
 package pii
 
 // layouts are how the digits of cards are grouped, the longest first.
-var layouts = [][]int{{4, 4, 4, 4, 3}, {4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}}
+var layouts = [][]uint8{{4, 4, 4, 4, 3}, {4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}}
 
 func (c *scan) card(x *number) {
 	try := func(groups int) bool {
-		n, end := x.count(groups), x.groups[groups-1].end
+		n, end := x.count(groups), x.end(groups)
 		if !issued(x, n) || !luhn(x.digits[:n]) || !c.right(end) {
 			return false
 		}
-		c.add(kindCard, x.groups[0].start, end)
+		c.add(kindCard, x.start, end)
 		return true
 	}
 	if g := x.groups[0]; g.to >= 12 {

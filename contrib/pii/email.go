@@ -16,10 +16,17 @@ const (
 // notDomains are ends of file names that an @ is found in front of: logo@2x.png.
 var notDomains = []string{"png", "jpg", "jpeg", "gif", "svg", "webp", "tgz", "js", "css"}
 
-// emails looks at each @ in a word.
+// emails looks at each @ in a word that is not one behind credentials.
 func (c *scan) emails(start, end int) {
+	logins := c.logins
 	for i := start; i < end; i++ {
-		if c.text[i] == '@' && !slices.Contains(c.logins, i) {
+		if c.text[i] != '@' {
+			continue
+		}
+		for len(logins) > 0 && logins[0] < i {
+			logins = logins[1:]
+		}
+		if len(logins) == 0 || logins[0] != i {
 			c.email(i)
 		}
 	}
@@ -124,7 +131,7 @@ func (c *scan) credentials(start, end int) {
 		if to < 0 || c.labels.overlap(c.text, from, to) {
 			continue
 		}
-		if c.on&(1<<kindCredentials) != 0 {
+		if n := len(c.logins); c.on&(1<<kindCredentials) != 0 && (n == 0 || c.logins[n-1] < to) {
 			c.logins = append(c.logins, to)
 		}
 		c.add(kindCredentials, from, to)

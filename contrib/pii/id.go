@@ -9,30 +9,30 @@ var (
 // ids looks for identifiers of persons.
 func (c *scan) ids(x *number) {
 	if n := c.id(x); n > 0 && c.right(n) {
-		c.add(kindID, x.groups[0].start, n)
+		c.add(kindID, x.start, n)
 	}
 }
 
 // id is where the identifier ends that x begins with, or 0.
 func (c *scan) id(x *number) int {
-	start, first := x.groups[0].start, x.groups[0]
+	start, first := x.start, x.groups[0]
 	switch {
 	case (x.lengths('-', 3, 2, 4) || x.lengths(' ', 3, 2, 4)) && ssn(x):
-		return x.groups[2].end
+		return x.end(3)
 	case first.to == 9 && ssn(x) && c.behind(start, ssnWords):
-		return first.end
+		return x.end(1)
 	case x.lengths('-', 3, 3, 3) && x.digits[0] != 0 && x.digits[0] != 8 && luhn(x.digits[:9]): // Canada
-		return x.groups[2].end
+		return x.end(3)
 	case x.lengths('.', 3, 3, 3) && x.n > 3 && x.groups[3].sep == '-' && x.count(4) == 11 && cpf(x):
-		return x.groups[3].end
+		return x.end(4)
 	case first.to == 11 && cpf(x) && c.behind(start, cpfWords):
-		return first.end
+		return x.end(1)
 	case first.to == 15 && nir(x):
-		return first.end
+		return x.end(1)
 	case x.lengths(' ', 1, 2, 2, 2, 3, 3, 2) && nir(x):
-		return x.groups[6].end
+		return x.end(7)
 	case first.to == 8 && c.dni(x):
-		return first.end + 1
+		return x.end(1) + 1
 	}
 	return 0
 }
@@ -75,7 +75,7 @@ func nir(x *number) bool {
 
 // dni is the check of a Spanish DNI: the letter behind eight digits.
 func (c *scan) dni(x *number) bool {
-	end := x.groups[0].end
+	end := x.end(1)
 	return end < len(c.text) && c.text[end] == "TRWAGMYFPDXBNJZSQVHLCKE"[x.value(0, 8)%23]
 }
 

@@ -2,23 +2,27 @@ package pii
 
 // number is what begins with a group of digits: further groups, with one separator or a parenthesis between them.
 type number struct {
+	start  int      // in the text
+	n      int      // groups
 	digits [20]byte // their values
-	groups [12]group
-	n      int // groups
+	groups [10]group
 }
 
 // group is a run of digits.
 type group struct {
-	sep        byte // before it: one of " -./" or, where there is a parenthesis, ')'
-	from, to   int  // digits
-	start, end int  // bytes of the text
+	sep      byte  // before it: one of " -./" or, where there is a parenthesis, ')'
+	from, to uint8 // digits
+	length   uint8 // from the number's start to the group's end, in bytes
 }
 
 // count is how many digits the first n groups have.
-func (x *number) count(n int) int { return x.groups[n-1].to }
+func (x *number) count(n int) int { return int(x.groups[n-1].to) }
+
+// end is where the n-th group ends in the text.
+func (x *number) end(n int) int { return x.start + int(x.groups[n-1].length) }
 
 // lengths says that the number begins with groups of these lengths, with sep between them.
-func (x *number) lengths(sep byte, lengths ...int) bool {
+func (x *number) lengths(sep byte, lengths ...uint8) bool {
 	if x.n < len(lengths) {
 		return false
 	}
@@ -31,42 +35,44 @@ func (x *number) lengths(sep byte, lengths ...int) bool {
 }
 
 // value is that of the digits from i to j.
-func (x *number) value(i, j int) (v int) {
+func (x *number) value(i, j uint8) (v int) {
 	for _, d := range x.digits[i:j] {
 		v = 10*v + int(d)
 	}
 	return v
 }
 
-// parse reads a number of at most 20 digits. A group that would have more is left out.
-func (c *scan) parse(i int) (x number) {
-	text, digits := c.text, 0
-	var sep byte
+// parse reads a number of at most 20 digits and 10 groups. A group that would have more digits is left out.
+func (c *scan) parse(x *number, i int) {
+	text := c.text
+	x.start, x.n = i, 0
+	var digits, sep uint8
 	for x.n < len(x.groups) {
-		g := group{sep: sep, from: digits, start: i}
+		from := digits
 		for i < len(text) && isDigit(text[i]) {
-			if digits == len(x.digits) {
-				return x
+			if int(digits) == len(x.digits) {
+				return
 			}
 			x.digits[digits] = text[i] - '0'
 			digits++
 			i++
 		}
-		if digits == g.from {
-			return x
+		if digits == from {
+			return
 		}
-		g.to, g.end = digits, i
-		x.groups[x.n] = g
+		x.groups[x.n] = group{sep, from, digits, uint8(i - x.start)}
 		x.n++
 		if sep, i = separator(text, i); sep == 0 {
-			return x
+			return
 		}
 	}
-	return x
 }
 
 // separator reads what may stand between two groups.
 func separator(text string, i int) (sep byte, next int) {
+	if i == len(text) || classes[text[i]]&(lower|upper) != 0 {
+		return 0, i
+	}
 	rest := text[i:min(len(text), i+3)]
 	if len(rest) < 2 {
 		return 0, i
@@ -95,6 +101,7 @@ func separator(text string, i int) (sep byte, next int) {
 // numbers looks at each group of digits in a word.
 func (c *scan) numbers(start, end int) {
 	text := c.text
+	var x number
 	for i := start; i < end; i++ {
 		if !isDigit(text[i]) || i > 0 && isDigit(text[i-1]) {
 			continue
@@ -104,7 +111,7 @@ func (c *scan) numbers(start, end int) {
 		if !c.left(i) || i > 1 && (text[i-1] == '.' || text[i-1] == ',') && (isDigit(text[i-2]) || text[i-2] == '*' || c.labels.endsAt(text, i-1)) {
 			continue
 		}
-		x := c.parse(i)
+		c.parse(&x, i)
 		if x.n == 0 {
 			continue
 		}

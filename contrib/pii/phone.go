@@ -5,12 +5,12 @@ var phoneWords = []string{"phone", "telephone", "tel", "mobile", "cell", "fax", 
 // phone looks for a telephone number: with the country (+49 ..., 0049 ...), in the North American form, in a national form that
 // begins with 0, or as one run of digits behind a word that says what it is.
 func (c *scan) phone(x *number) {
-	start := x.groups[0].start
+	start := x.start
 	if start > 0 && c.text[start-1] == '+' && c.left(start-1) {
 		c.international(x, start-1, 8, 15)
 		return
 	}
-	first := x.groups[0].to
+	first := x.count(1)
 	switch {
 	case x.digits[0] == 0 && x.count(x.n) > 2 && x.digits[1] == 0 && x.digits[2] != 0 && first >= 3 && (x.n == 1 || x.digits[first] != 0):
 		c.international(x, start, 10, 17)
@@ -18,7 +18,7 @@ func (c *scan) phone(x *number) {
 	case x.digits[0] == 0 && first >= 2 && first <= 5 && x.digits[1] != 0:
 		c.national(x)
 	case first >= 7 && first <= 12 && c.behind(start, phoneWords):
-		c.telephone(start, x.groups[0].end)
+		c.telephone(start, x.end(1))
 	}
 }
 
@@ -33,7 +33,7 @@ func (c *scan) telephone(start, end int) bool {
 // international takes as many groups as make up a number with its country.
 func (c *scan) international(x *number, start, least, most int) {
 	for n := x.n; n > 0; n-- {
-		if d := x.count(n); d >= least && d <= most && c.telephone(start, x.groups[n-1].end) {
+		if d := x.count(n); d >= least && d <= most && c.telephone(start, x.end(n)) {
 			return
 		}
 	}
@@ -41,7 +41,7 @@ func (c *scan) international(x *number, start, least, most int) {
 
 // american knows (212) 555-0100, 212-555-0100, 212.555.0100, 212 555 0100 and the same behind a 1.
 func (c *scan) american(x *number) bool {
-	first, start := 0, x.groups[0].start
+	first, start := 0, x.start
 	if x.digits[0] == 1 && x.groups[0].to == 1 {
 		first = 1
 	}
@@ -64,12 +64,12 @@ func (c *scan) american(x *number) bool {
 	default:
 		return false
 	}
-	return c.telephone(start, g[2].end)
+	return c.telephone(start, x.end(first+3))
 }
 
 // national takes 9 to 12 digits in groups, of which only the first may have another separator behind it.
 func (c *scan) national(x *number) {
-	start, sep, n := x.groups[0].start, x.groups[1].sep, 2
+	start, sep, n := x.start, x.groups[1].sep, 2
 	if x.n < 2 || x.lengths(sep, 2, 2, 4) || x.lengths(sep, 2, 2, 2) && x.groups[2].sep == sep && (x.n < 5 || x.groups[3].sep != sep) {
 		return // none, or a date
 	}
@@ -86,7 +86,7 @@ func (c *scan) national(x *number) {
 		n++
 	}
 	for ; n >= 2; n-- {
-		if d := x.count(n); d >= 9 && d <= 12 && c.telephone(start, x.groups[n-1].end) {
+		if d := x.count(n); d >= 9 && d <= 12 && c.telephone(start, x.end(n)) {
 			return
 		}
 	}

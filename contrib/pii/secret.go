@@ -62,6 +62,7 @@ func (c *scan) secrets(start, end int) {
 
 // known looks for prefixes at the beginnings of keys in text[start:end] and gives the end of the last key.
 func (c *scan) known(start, end int) (last int) {
+	var ends [2]int // of the characters of keys, without dots and with them, behind i
 	for i := start; i < end; i++ {
 		list := prefixes[c.text[i]]
 		if len(list) == 0 || !c.left(i) {
@@ -71,14 +72,22 @@ func (c *scan) known(start, end int) (last int) {
 			if !strings.HasPrefix(c.text[i:], p.text) {
 				continue
 			}
-			j := i + len(p.text)
-			for j < len(c.text) && (inKey(c.text[j]) || p.dots && c.text[j] == '.') {
-				j++
+			from := i + len(p.text)
+			dots := 0
+			if p.dots {
+				dots = 1
 			}
-			for p.dots && c.text[j-1] == '.' {
+			if ends[dots] < from {
+				ends[dots] = from
+				for ends[dots] < len(c.text) && (inKey(c.text[ends[dots]]) || p.dots && c.text[ends[dots]] == '.') {
+					ends[dots]++
+				}
+			}
+			j := ends[dots]
+			for j > from && c.text[j-1] == '.' {
 				j--
 			}
-			if key := c.text[i+len(p.text) : j]; len(key) >= p.min && mixed(key) {
+			if key := c.text[from:j]; len(key) >= p.min && mixed(key) {
 				c.addLong(kindSecret, i, j)
 				i, last = j-1, j
 				break
