@@ -54,7 +54,17 @@ func (p *Plugin) OnComponentPreExecute(ctx context.Context, c *stages.Component)
 	})
 }
 
-// OnSamplingRepair redacts what the model is told of an answer that failed: reasons may quote anything.
+// OnValidationPostCheck redacts the reasons of verdicts, which may quote anything and go into the history with a repair.
+func (p *Plugin) OnValidationPostCheck(ctx context.Context, v *stages.Validation) (*stages.Validation, error) {
+	w := p.begin(ctx)
+	results := rewrite(w, v.Results(), func(f stages.Finding) stages.Finding {
+		f.Verdict.Reason, f.Requirement.Description = w.text(f.Verdict.Reason), w.text(f.Requirement.Description)
+		return f
+	})
+	return verdict(w, v, func() *stages.Validation { return v.WithResults(results) })
+}
+
+// OnSamplingRepair redacts what the model is told of an answer that failed.
 func (p *Plugin) OnSamplingRepair(ctx context.Context, r *stages.Repair) (*stages.Repair, error) {
 	w := p.begin(ctx)
 	action, err := w.action(r.RepairAction())

@@ -18,6 +18,7 @@ var (
 	_ stages.OnComponentPreCreate    = (*Plugin)(nil)
 	_ stages.OnComponentPostCreate   = (*Plugin)(nil)
 	_ stages.OnComponentPreExecute   = (*Plugin)(nil)
+	_ stages.OnValidationPostCheck   = (*Plugin)(nil)
 	_ stages.OnSamplingRepair        = (*Plugin)(nil)
 	_ stages.OnGenerationPreCall     = (*Plugin)(nil)
 	_ stages.OnGenerationStreamChunk = (*Plugin)(nil)
@@ -54,7 +55,7 @@ func (p *Plugin) HookOptions(hook string) []chain.Option {
 		return append(opts, chain.RunsBefore("response_cache.wrap_generation"))
 	case "generation_stream_chunk":
 		return append(opts, stages.HoldBack(window))
-	case "generation_post_call": // text that was released has been looked at, and is left alone
+	case "generation_post_call", "validation_post_check": // they leave text that was released alone
 		return append(opts, stages.AcceptsChunks())
 	}
 	return opts
