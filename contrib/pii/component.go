@@ -91,7 +91,7 @@ func same(a, b stages.List[stages.Message]) bool {
 // action is the same one where nothing was found.
 func (p *pass) action(a stages.Action) (stages.Action, error) {
 	if a == nil {
-		return a, nil
+		return nil, nil
 	}
 	messages, err := a.Messages()
 	if err != nil {

@@ -347,6 +347,31 @@ func TestBlock(t *testing.T) {
 	}
 }
 
+// What may still become something else is neither a reason to block nor kept in the vault.
+func TestUnsettled(t *testing.T) {
+	vault := pii.NewVault(0)
+	p := plugin(t, pii.Settings{Action: pii.Token, Actions: map[string]pii.Action{pii.Card: pii.Block}})
+	ask := func(text string, final bool) (string, error) {
+		c, err := p.OnGenerationStreamChunk(pii.WithVault(t.Context(), vault), stages.NewChunk(stages.Meta{}, stages.ChunkFields{Text: text, Final: final}))
+		if err != nil {
+			return "", err
+		}
+		return c.Text(), nil
+	}
+	if got, err := ask("a 4111111111111111", false); err != nil || got != "a ****************" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := ask("a 41111111111111112345678", true); err != nil || got != "a 41111111111111112345678" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := ask("to ann@example.co", false); err != nil || got != "to **************" || vault.Len() != 0 {
+		t.Errorf("got %q, %v, %d in the vault", got, err, vault.Len())
+	}
+	if got, err := ask("to ann@example.com", true); err != nil || vault.Restore(got) != "to ann@example.com" || vault.Len() != 1 {
+		t.Errorf("got %q, %v, %d in the vault", got, err, vault.Len())
+	}
+}
+
 // A redactor that fails must not let anything through, also in a mode in which it cannot block.
 func TestFailsClosed(t *testing.T) {
 	for _, mode := range []chain.Mode{chain.Sequential, chain.Transform} {

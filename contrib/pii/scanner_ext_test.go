@@ -132,7 +132,7 @@ func TestVaultRestores(t *testing.T) {
 			got.WriteString(piece)
 			last = err
 		}
-		if got.String() != text || last != broken { //nolint:errorlint // the very error
+		if got.String() != text || last != broken {
 			t.Errorf("%q became %q, %v", text, got.String(), last)
 		}
 	}
