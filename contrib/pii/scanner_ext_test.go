@@ -67,8 +67,13 @@ func TestSettings(t *testing.T) {
 	_, err := pii.New(pii.Settings{
 		Detectors: []string{"emial"}, Action: "hide", Actions: map[string]pii.Action{"nobody": pii.Redact, "card": "show"}, HashKey: []byte("short"),
 		Patterns: []pii.Pattern{
-			{Name: "Bad", Regexp: "a"}, {Name: "card", Regexp: "a"}, {Name: "open", Regexp: `a+`}, {Name: "anchored", Regexp: `^a`},
-			{Name: "empty", Regexp: `a?`}, {Name: "broken", Regexp: `(`}, {Name: "long", Regexp: `a{193}`},
+			{Name: "Bad", Regexp: "a"},
+			{Name: "card", Regexp: "a"},
+			{Name: "open", Regexp: `a+`},
+			{Name: "anchored", Regexp: `^a`},
+			{Name: "empty", Regexp: `a?`},
+			{Name: "broken", Regexp: `(`},
+			{Name: "long", Regexp: `a{193}`},
 		},
 	})
 	for _, want := range []string{

@@ -18,16 +18,52 @@ type prefix struct {
 // prefixes by their first byte.
 var prefixes = func() (by [256][]prefix) {
 	for _, p := range []prefix{
-		{"AKIA", 16, false}, {"ASIA", 16, false}, {"ABIA", 16, false}, {"ACCA", 16, false}, // AWS
-		{"AIza", 35, false}, {"GOCSPX-", 20, false}, {"ya29.", 20, true}, // Google
-		{"ghp_", 36, false}, {"gho_", 36, false}, {"ghu_", 36, false}, {"ghs_", 36, false}, {"ghr_", 36, false}, {"github_pat_", 22, false},
-		{"glpat-", 20, false}, {"gldt-", 20, false}, {"glrt-", 20, false}, // GitLab
-		{"xoxb-", 10, false}, {"xoxp-", 10, false}, {"xoxa-", 10, false}, {"xoxr-", 10, false}, {"xoxs-", 10, false}, {"xapp-", 10, false}, // Slack
-		{"sk-", 20, false}, {"sk_live_", 16, false}, {"sk_test_", 16, false}, {"rk_live_", 16, false}, {"rk_test_", 16, false}, {"whsec_", 24, false},
-		{"SG.", 40, true}, {"key-", 32, false}, // SendGrid, Mailgun
-		{"npm_", 36, false}, {"pypi-", 50, false}, {"hf_", 30, false}, {"r8_", 30, false}, {"gsk_", 30, false}, {"xai-", 30, false},
-		{"dop_v1_", 64, false}, {"shpat_", 32, false}, {"shpss_", 32, false}, {"lin_api_", 32, false}, {"dapi", 32, false},
-		{"sq0csp-", 40, false}, {"sq0atp-", 20, false}, {"EAAA", 60, false}, {"AGE-SECRET-KEY-", 40, false}, {"hvs.", 24, true},
+		{"AKIA", 16, false},
+		{"ASIA", 16, false},
+		{"ABIA", 16, false},
+		{"ACCA", 16, false}, // AWS
+		{"AIza", 35, false},
+		{"GOCSPX-", 20, false},
+		{"ya29.", 20, true}, // Google
+		{"ghp_", 36, false},
+		{"gho_", 36, false},
+		{"ghu_", 36, false},
+		{"ghs_", 36, false},
+		{"ghr_", 36, false},
+		{"github_pat_", 22, false},
+		{"glpat-", 20, false},
+		{"gldt-", 20, false},
+		{"glrt-", 20, false}, // GitLab
+		{"xoxb-", 10, false},
+		{"xoxp-", 10, false},
+		{"xoxa-", 10, false},
+		{"xoxr-", 10, false},
+		{"xoxs-", 10, false},
+		{"xapp-", 10, false}, // Slack
+		{"sk-", 20, false},
+		{"sk_live_", 16, false},
+		{"sk_test_", 16, false},
+		{"rk_live_", 16, false},
+		{"rk_test_", 16, false},
+		{"whsec_", 24, false},
+		{"SG.", 40, true},
+		{"key-", 32, false}, // SendGrid, Mailgun
+		{"npm_", 36, false},
+		{"pypi-", 50, false},
+		{"hf_", 30, false},
+		{"r8_", 30, false},
+		{"gsk_", 30, false},
+		{"xai-", 30, false},
+		{"dop_v1_", 64, false},
+		{"shpat_", 32, false},
+		{"shpss_", 32, false},
+		{"lin_api_", 32, false},
+		{"dapi", 32, false},
+		{"sq0csp-", 40, false},
+		{"sq0atp-", 20, false},
+		{"EAAA", 60, false},
+		{"AGE-SECRET-KEY-", 40, false},
+		{"hvs.", 24, true},
 		{"eyJ", 30, true}, // JWT
 	} {
 		by[p.text[0]] = append(by[p.text[0]], p)
