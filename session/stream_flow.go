@@ -286,10 +286,18 @@ func (t *take) partial(res stages.GenerationResult) stages.GenerationResult {
 	if t.pieces > 0 {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}
-	if t.screen != nil {
-		res.Output.Text = t.screen.passed()
-	}
+	t.leave(&res)
 	return res
+}
+
+// leave puts the text there that the chunk stage has passed. Where it has taken something out, what the backend sent goes too.
+func (t *take) leave(res *stages.GenerationResult) {
+	if t.screen == nil {
+		return
+	}
+	if text := t.screen.passed(); text != res.Output.Text {
+		res.Output.Text, res.Output.Raw = text, ""
+	}
 }
 
 // finish is the answer as the chunk stage has left it.
@@ -300,9 +308,7 @@ func (t *take) finish(res stages.GenerationResult) stages.GenerationResult {
 	if res.Chunks == 0 && t.pieces > 0 {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}
-	if t.screen != nil {
-		res.Output.Text = t.screen.passed()
-	}
+	t.leave(&res)
 	if t.f != nil {
 		t.f.mu.Lock()
 		t.f.done = t
