@@ -75,6 +75,11 @@ func TestHandlerTracer(t *testing.T) {
 		must(t, err)
 		eq(t, "steps", tr.take(), "")
 	})
+	t.Run("not sampled, without allocation", func(t *testing.T) {
+		c := newChainWith(t, Config[*payload]{Tracer: &handlerTracer{tracer{off: true}}}, Before("b", nop), After("a", nop))
+		h, in := c.Then(nop), &payload{}
+		eq(t, "allocations", testing.AllocsPerRun(100, func() { _, _ = h(bg, in) }), 0)
+	})
 	for _, method := range []string{"LinkStart", "LinkEnd"} {
 		t.Run("panics in "+method, func(t *testing.T) {
 			core, logs := observer.New(zap.DebugLevel)
