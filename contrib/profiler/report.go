@@ -106,7 +106,7 @@ type Session struct {
 // same time, and then have taken more than it did.
 type Frame struct {
 	Name  string        `json:"name"`
-	Calls int64         `json:"calls"`
+	Calls int64         `json:"calls,omitempty"` // none for a session and a slot, which are what their stages are
 	Took  time.Duration `json:"took_ns"`
 	// Link says that the frame is the own time of a link, estimated from the sampled calls.
 	Link  bool    `json:"link,omitempty"`
@@ -129,11 +129,7 @@ func (p *Plugin) Snapshot() Report {
 	})
 	for _, id := range p.age {
 		t := p.trees[id]
-		root := t.root.export("session")
-		for _, f := range root.Parts {
-			root.Took += f.Took
-		}
-		r.Sessions = append(r.Sessions, Session{ID: id, Time: root, Ended: t.over})
+		r.Sessions = append(r.Sessions, Session{ID: id, Time: t.root.export("session"), Ended: t.over})
 	}
 	return r
 }
@@ -185,6 +181,11 @@ func (f *frame) export(name string) Frame {
 		return compareStages(a, b)
 	}) {
 		out.Parts = append(out.Parts, f.children[n].export(n))
+	}
+	if f.calls == 0 { // no stage of its own: a session, a slot, or what has not ended yet
+		for _, part := range out.Parts {
+			out.Took += part.Took
+		}
 	}
 	return out
 }

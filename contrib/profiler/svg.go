@@ -64,9 +64,12 @@ func draw(b *bytes.Buffer, f Frame, total time.Duration, x, scale float64, level
 	}
 	*depth = max(*depth, level)
 	y := headHeight + level*rowHeight
-	about := fmt.Sprintf("%s: %s, %.1f %%, %d calls", f.Name, short(f.Took), 100*float64(f.Took)/math.Max(float64(total), 1), f.Calls)
+	about := fmt.Sprintf("%s: %s, %.1f %%", f.Name, short(f.Took), 100*float64(f.Took)/math.Max(float64(total), 1))
+	if f.Calls > 0 {
+		about += fmt.Sprintf(", %d calls", f.Calls)
+	}
 	if f.Link {
-		about += ", own time, estimated"
+		about += ", own time"
 	}
 	fmt.Fprintf(b, "<g><title>%s</title><rect x=\"%s\" y=\"%d\" width=\"%s\" height=\"%d\" rx=\"2\" fill=\"%s\" stroke=\"#fff\"/>",
 		escape(plain(about)), px(x), y, px(w), rowHeight-1, color(f))

@@ -2,60 +2,91 @@ package profiler
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 )
 
 // String is the report as text: tables of slots, kinds, stages and links. The charts are not part of it.
 func (r Report) String() string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	rows(w, "slots", r.Slots)
-	rows(w, "kinds", r.Kinds)
-	rows(w, "stages", r.Stages)
+	tables := []table{newTable("slots", r.Slots), newTable("kinds", r.Kinds), newTable("stages", r.Stages)}
 	if len(r.Links) > 0 {
-		fmt.Fprintf(w, "\nlinks, 1 call in %d\tsamples\tblocked\terrors\tself mean\tp50\tp99\tmax\ttotal mean\t\n", r.SampleEvery)
+		t := table{{fmt.Sprintf("links, 1 call in %d", r.SampleEvery), "samples", "blocked", "errors", "self mean", "p50", "p99", "max", "total mean"}}
 		for _, l := range r.Links {
 			name := l.Chain + "/" + l.Link
 			if l.Scope != "" {
-				name = l.Scope + ":" + name
+				name += " (" + l.Scope + ")"
 			}
-			fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", plain(name), l.Samples, l.Blocked, l.Errors,
-				short(l.Self.Mean), short(l.Self.P50), short(l.Self.P99), short(l.Self.Max), short(l.Total/time.Duration(max(l.Samples, 1))))
+			t = append(t, []string{
+				plain(name), number(l.Samples), number(l.Blocked), number(l.Errors), short(l.Self.Mean), short(l.Self.P50),
+				short(l.Self.P99), short(l.Self.Max), short(l.Total / time.Duration(max(l.Samples, 1))),
+			})
 		}
+		tables = append(tables, t)
 	}
-	_ = w.Flush() // a strings.Builder takes everything
+	var b strings.Builder
+	for i, t := range tables {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		t.write(&b)
+	}
 	return b.String()
 }
 
-func rows(w io.Writer, title string, rows []Row) {
-	if title != "slots" {
-		fmt.Fprintln(w)
-	}
-	fmt.Fprintf(w, "%s\tcalls\tfailed\tblocked\tcanceled\tunfulfilled\tretries\tcached\tin\tout\tmean\tp50\tp90\tp99\tmax\t1st chunk p50\tp99\t\n", title)
+// table is lines of cells, the first of them the head.
+type table [][]string
+
+func newTable(title string, rows []Row) table {
+	t := table{{
+		title, "calls", "failed", "blocked", "canceled", "unfulfilled", "retries", "cached", "in", "out",
+		"mean", "p50", "p90", "p99", "max", "1st chunk p50", "p99",
+	}}
 	for _, r := range rows {
-		name := strings.TrimSpace(r.Kind + " " + r.Name)
-		if r.Name == r.Kind {
-			name = r.Kind
+		name := r.Stage
+		for _, of := range []string{r.Name, r.Kind} {
+			if of != "" {
+				name = of + " " + name
+			}
 		}
-		if name != "" {
-			name += " "
+		line := []string{plain(name)}
+		for _, n := range []int64{r.Calls, r.Failed, r.Blocked, r.Canceled, r.Unfulfilled, r.Retries, r.Cached, r.InputTokens, r.OutputTokens} {
+			line = append(line, number(n))
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", plain(name+r.Stage),
-			r.Calls, r.Failed, r.Blocked, r.Canceled, r.Unfulfilled, r.Retries, r.Cached, r.InputTokens, r.OutputTokens,
-			short(r.Latency.Mean), short(r.Latency.P50), short(r.Latency.P90), short(r.Latency.P99), short(r.Latency.Max),
-			chunk(r.FirstChunk, r.FirstChunk.P50), chunk(r.FirstChunk, r.FirstChunk.P99))
+		l := r.Latency
+		for _, d := range []time.Duration{l.Mean, l.P50, l.P90, l.P99, l.Max} {
+			line = append(line, short(d))
+		}
+		first := []string{"-", "-"}
+		if r.FirstChunk.Count > 0 {
+			first = []string{short(r.FirstChunk.P50), short(r.FirstChunk.P99)}
+		}
+		t = append(t, append(line, first...))
 	}
+	return t
 }
 
-func chunk(t Timing, d time.Duration) string {
-	if t.Count == 0 {
+// write sets names to the left and numbers to the right.
+func (t table) write(b *strings.Builder) {
+	widest := 0
+	for _, line := range t {
+		widest = max(widest, utf8.RuneCountInString(line[0]))
+	}
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, line := range t {
+		pad := strings.Repeat(" ", widest-utf8.RuneCountInString(line[0]))
+		fmt.Fprintln(w, line[0]+pad+"\t"+strings.Join(line[1:], "\t")+"\t")
+	}
+	_ = w.Flush() // a strings.Builder takes everything
+}
+
+func number(n int64) string {
+	if n == 0 {
 		return "-"
 	}
-	return short(d)
+	return strconv.FormatInt(n, 10)
 }
 
 // plain is a name in which nothing moves a terminal's cursor.

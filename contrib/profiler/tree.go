@@ -25,6 +25,9 @@ var order = []string{
 	"adapter_unload", "cleanup",
 }
 
+// outermost is the scope of links that charts do not name.
+const outermost = "process"
+
 // tree is the time of a session, by what it was spent in.
 type tree struct {
 	mu     sync.Mutex
@@ -141,7 +144,7 @@ func (p *Plugin) frame(ctx context.Context, m stages.Meta, k key, took time.Dura
 				at.took += own.took * time.Duration(p.every)
 			}
 			name := clip(l.link)
-			if l.scope != "" {
+			if l.scope != "" && l.scope != outermost {
 				name = clip(l.scope) + "/" + name
 			}
 			at = t.child(at, name, p.maxKeys)
