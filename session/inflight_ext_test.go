@@ -208,8 +208,8 @@ func TestErrorsOfAttemptsAtOnce(t *testing.T) {
 	}{
 		{name: "an error and a success", do: slices.Concat(one(refuses(errDown)), one(says("yes"))), success: true, attempts: 1},
 		{name: "a panic and a success", do: slices.Concat(one(func(context.Context) (string, error) { panic("no memory") }), one(says("yes"))), success: true, attempts: 1},
-		{name: "an error and no success", do: slices.Concat(one(refuses(errDown)), one(says("no"))), attempts: 1},
-		{name: "two errors", do: slices.Concat(one(refuses(errDown)), one(refuses(errDown))), err: errDown},
+		{name: "an error and no success", do: slices.Concat(one(refuses(errDown)), one(says("no"))), attempts: 2},
+		{name: "two errors", do: slices.Concat(one(refuses(errDown)), one(refuses(errDown))), attempts: 2, err: errDown},
 		{name: "Goexit", do: slices.Concat(one(func(context.Context) (string, error) { runtime.Goexit(); return "", nil }), one(cancelled)), err: chain.ErrGoexit},
 		{
 			name: "a block cancels the others", do: slices.Concat(one(says("secret")), one(cancelled)), blocked: true,

@@ -32,11 +32,11 @@ func (s *Session) judge(
 ) (v stages.Verdict, log stages.List[stages.Exchange], err error) {
 	m, err := judgement(q, t)
 	if err != nil {
-		return v, log, err
+		return v, log, &finalError{err}
 	}
 	ctx, r, err := s.beginWith(ctx, outer.given)
 	if err != nil {
-		return v, log, err
+		return v, log, &finalError{err}
 	}
 	defer s.end(r)
 	g, _, err := s.generation(ctx, r, nil, stages.NewGeneration(r.meta(), stages.GenerationFields{

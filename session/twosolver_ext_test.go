@@ -94,8 +94,15 @@ func TestTwoSolverAsksTheStrongBackendOnce(t *testing.T) {
 		{"the fast one passes", steps("no", "yes"), nil, []string{"scripted", "scripted"}, true, "yes", nil},
 		{"the strong one passes", steps("no", "no"), steps("yes"), []string{"scripted", "scripted", "strong"}, true, "yes", nil},
 		{"neither passes", steps("no", "no"), steps("strongly no", "yes"), []string{"scripted", "scripted", "strong"}, false, "strongly no", nil},
-		{"the strong one fails", steps("no", "no"), []step{fails(errDown)}, []string{"scripted", "scripted", "strong"}, false, "", errDown},
-		{"the fast one fails", []step{fails(errDown)}, steps("yes"), []string{"scripted"}, false, "", errDown},
+		{"the strong one fails", steps("no", "nope"), []step{fails(errDown)}, []string{"scripted", "scripted", "strong"}, false, "nope", nil},
+		{"the fast one fails", []step{fails(errDown), fails(errDown)}, steps("yes"), []string{"scripted", "scripted", "strong"}, true, "yes", nil},
+		{"the fast one is refused", []step{fails(errAuth)}, steps("yes"), []string{"scripted", "strong"}, true, "yes", nil},
+		{"the fast one panics", []step{func() (stages.Output, error) { panic("no memory") }}, steps("yes"), []string{"scripted", "strong"}, true, "yes", nil},
+		{"both fail", []step{fails(errDown), fails(errScript)}, []step{fails(errAuth)}, []string{"scripted", "scripted", "strong"}, false, "", errDown},
+		{
+			"the fast one fails behind a tool", []step{call("tide", "{}"), fails(errDown)}, steps("yes"), []string{"scripted", "scripted"},
+			false, "", errDown,
+		},
 		{
 			"the strong one asks for a tool", steps("no", "no"),
 			[]step{call("tide", "{}"), answer("yes")},

@@ -119,10 +119,10 @@ func TestVotingWaitsForAllSamples(t *testing.T) {
 	b := gather(says("yes, a"), refuses(errDown), says("yes, b"), says("no"), says("yes, b"))
 	s := start(t, session.WithBackend(b), session.WithSetup(rec.register))
 	res, err := s.Instruct(t.Context(), "Say yes.", session.Require(mentions("yes")), session.Using(session.MajorityVoting{Samples: 5}))
-	if err != nil || !res.Success || res.Text() != "yes, b" || res.Attempts.Len() != 4 {
+	if err != nil || !res.Success || res.Text() != "yes, b" || res.Attempts.Len() != 5 {
 		t.Errorf("got %+v, %v", res, err)
 	}
-	if end := last[*stages.Sampling](t, rec, "sampling_loop_end"); end.FinalResult().Text != "yes, b" || end.Iterations() != 4 {
+	if end := last[*stages.Sampling](t, rec, "sampling_loop_end"); end.FinalResult().Text != "yes, b" || end.Iterations() != 5 {
 		t.Errorf("sampling_loop_end got %+v", end)
 	}
 	if got := texts(s.History()); len(got) != 2 || got[1] != "assistant: yes, b" {
