@@ -49,7 +49,9 @@ func (x *sampling) attempt(ctx context.Context, q question) (t tried) {
 	if x.p.Requirements().Len() == 0 && a.cut == nil && !stages.Active(ctx, x.s.pipeline.Validation) {
 		return t // nothing to check, and nobody to tell
 	}
-	v, err := x.s.validate(ctx, x.r.after(x.p.Meta()), a.cut.with(x.p.Requirements()), stages.Target{
+	m := x.r.after(x.p.Meta())
+	x.r.delegate(m, x.judge)
+	v, err := x.s.validate(ctx, m, a.cut.with(x.p.Requirements()), stages.Target{
 		Output: a.output, Action: q.action, History: q.history, Tools: stages.ListOf(a.ran...),
 	}, x.l.component.ModelOptions())
 	if err != nil {

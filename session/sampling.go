@@ -37,7 +37,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	}
 	m := r.after(c.Meta())
 	l := &loop{component: c}
-	if l.plan, err = plans(c.Strategy()); err != nil {
+	if l.plan, err = plans(ctx, s, c.Strategy()); err != nil {
 		return nil, nil, err
 	}
 	m.ComponentKind, m.ComponentName, m.Strategy = what.kind, what.name, ""

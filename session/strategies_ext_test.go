@@ -203,7 +203,9 @@ func TestStrategiesByName(t *testing.T) {
 		{"a concurrency of nothing", "multi_turn", set{"concurrency": 0}, 0, "", "concurrency must be a whole number"},
 		{"half a sample", "majority_voting", set{"samples": 0.5}, 0, "", "samples must be a whole number"},
 		{"no strong backend", "two_solver", nil, 0, "", "escalates to no backend"},
-		{"a strong backend that is none", "two_solver", set{"strong": "the big one"}, 0, "", "strong is a string and not a Backend"},
+		{"a strong backend that is none", "two_solver", set{"strong": 1}, 0, "", "strong is a int and neither a Backend nor the name of one"},
+		{"a name without backends", "two_solver", set{"strong": "big"}, 0, "", `strategy "two_solver": strong: session: unknown backend "big": register it with WithBackends`},
+		{"a judge that is none", "two_solver", set{"strong": strong, "judge": 1}, 0, "", "judge is a int"},
 		{"a mode that nobody knows", "two_solver", set{"strong": strong, "mode": "guess"}, 0, "", `no mode "guess"`},
 		{"a mode that is none", "two_solver", set{"strong": strong, "mode": 1}, 0, "", "mode is a int"},
 	} {
@@ -239,6 +241,7 @@ func TestStrategiesThatCannotRun(t *testing.T) {
 		"no samples":                   session.MajorityVoting{},
 		"no strong backend":            session.TwoSolver{LoopBudget: 1},
 		"a function that is none":      session.TwoSolver{LoopBudget: 1, Strong: session.BackendFunc(nil)},
+		"a judge that is none":         session.TwoSolver{LoopBudget: 1, Strong: echo(), Judge: session.BackendFunc(nil)},
 		"a mode that nobody knows":     session.TwoSolver{LoopBudget: 1, Strong: echo(), Mode: "guess"},
 		"a choice that does not exist": choosing(3),
 	} {

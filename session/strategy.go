@@ -21,6 +21,8 @@ const DefaultLoopBudget = 3
 //     where one did, when all have ended; without it the first that passes is the answer;
 //   - Escalate() Backend: answers one more attempt, by itself, after the last step, instead of the session's backend. The
 //     session does not close it;
+//   - JudgedBy() Backend: judges in the loop, see Judge, in the place of the session's backend; nil leaves it to that one.
+//     The session does not close it;
 //   - RepairKind() stages.RepairKind: instead of stages.RepairCustom;
 //   - Requirements() []stages.Requirement: checked instead of those of the call. They are not shown to the model.
 //

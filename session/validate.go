@@ -130,7 +130,7 @@ func (s *Session) runChecks(ctx context.Context, r *request, v *stages.Validatio
 				case q.CheckPrefix != nil:
 					findings[i].Verdict, err = q.CheckPrefix(ctx, t.Output.Text, true)
 				default:
-					findings[i].Verdict, logs[i], err = s.judge(ctx, r, q, t, v.ModelOptions())
+					findings[i].Verdict, logs[i], err = s.judge(ctx, r, q, t, v)
 				}
 				return err
 			})
