@@ -120,12 +120,19 @@ func plans(ctx context.Context, in *Session, s stages.Strategy) (plan, error) {
 	return p, nil
 }
 
-// required is what answers have to fulfil: the strategy's own requirements, where it has some, else the call's.
-func (p *plan) required(call stages.List[stages.Requirement]) stages.List[stages.Requirement] {
-	if p.own != nil {
-		return stages.ListOf(p.own()...)
+// required is what answers have to fulfil: the strategy's own requirements, where it has some, else the call's. That they
+// can be decoded stays one, where links have left it.
+func (p *plan) required(call stages.List[stages.Requirement], typed bool) stages.List[stages.Requirement] {
+	if p.own == nil {
+		return call
 	}
-	return call
+	own := stages.ListOf(p.own()...)
+	for _, q := range call.All() {
+		if typed && q.Name == decodeName && q.Description == decodeText && q.CheckOnly {
+			own = own.Append(q)
+		}
+	}
+	return own
 }
 
 // steps are those that are left after step n of a loop with this budget.

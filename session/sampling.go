@@ -48,7 +48,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if c.ToolsEnabled() {
 		l.tools = r.tools
 	}
-	l.requirements = l.plan.required(c.Requirements())
+	l.requirements = l.plan.required(c.Requirements(), r.decode != nil)
 	r.enter(l)
 	defer r.leave(l)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{

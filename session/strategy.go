@@ -24,7 +24,8 @@ const DefaultLoopBudget = 3
 //   - JudgedBy() Backend: judges in the loop, see Judge, in the place of the session's backend; nil leaves it to that one.
 //     The session does not close it;
 //   - RepairKind() stages.RepairKind: instead of stages.RepairCustom;
-//   - Requirements() []stages.Requirement: checked instead of those of the call. They are not shown to the model.
+//   - Requirements() []stages.Requirement: checked instead of those of the call. They are not shown to the model. That a
+//     typed answer can be decoded is checked all the same.
 //
 // A struct that embeds a Strategy of this package, and has one of these methods itself, changes that and keeps the rest.
 //
