@@ -174,7 +174,7 @@ func (s *Session) runWith(ctx context.Context, from given, i instruction, opts [
 
 // instructStreamed tells of the stream's begin and end.
 func (s *Session) instructStreamed(ctx context.Context, r *request, i instruction) (res *Result, err error) {
-	i.sink.start(ctx, r, i.chunking)
+	i.sink.start(ctx, s, r, i.chunking)
 	err = errCutShort
 	defer func() { i.sink.end(ctx, res, err) }()
 	res, err = s.instruct(ctx, r, i)
