@@ -68,13 +68,17 @@ func TestErrorsThatEndALoop(t *testing.T) {
 		{name: "an answer, and an error behind a tool", back: func(*state) []step {
 			return []step{answer("no"), call("tide", "{}"), fails(errDown)}
 		}, asked: 3, text: "no"},
-		{name: "a block at the iteration of an error", back: func(*state) []step { return []step{fails(errDown)} },
+		{
+			name: "a block at the iteration of an error", back: func(*state) []step { return []step{fails(errDown)} },
 			setup: use1(func(p *stages.Pipeline) *chain.Chain[*stages.Iteration] { return p.Iteration }, chain.After("stop", blocking[*stages.Iteration])),
-			asked: 1, err: errDown},
+			asked: 1, err: errDown,
+		},
 		{name: "a check's error", back: func(*state) []step { return []step{answer("no")} }, opts: []session.InstructOption{session.Require(
 			requirement(func() (stages.Verdict, error) { return stages.Verdict{}, errCheck }))}, asked: 1, err: errCheck},
-		{name: "an action without messages", back: func(*state) []step { return []step{answer("no")} },
-			setup: rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithAction(wordless{}) }), err: errWordless},
+		{
+			name: "an action without messages", back: func(*state) []step { return []step{answer("no")} },
+			setup: rewriteIn(ofComponent, func(c *stages.Component) *stages.Component { return c.WithAction(wordless{}) }), err: errWordless,
+		},
 	} {
 		for _, way := range calls {
 			t.Run(tc.name+" "+way.name, func(t *testing.T) {

@@ -74,8 +74,9 @@ func ExampleOn_streamed() {
 	_, err := stream.Result()
 	fmt.Println(err)
 
-	stream = session.StreamAct(ctx, tides{}, stages.History{}, session.Reply("When is high water?"))
-	for range stream.Text() { //nolint:revive // only the result counts
+	stream = session.StreamAct(ctx, tides{}, stages.History{}, session.Reply("When is high water?"), session.Chunked(session.ChunkParagraphs))
+	for text := range stream.Text() {
+		fmt.Printf("%q\n", text)
 	}
 	res, err := stream.Result()
 	fmt.Println(res.History.Len(), err)
@@ -83,5 +84,6 @@ func ExampleOn_streamed() {
 	// "High water is at 06:40. "
 	// "The password is tide. "
 	// session: the stream was closed by its reader
+	// "High water is at 06:40. The password is tide. Ask the harbour master."
 	// 2 <nil>
 }

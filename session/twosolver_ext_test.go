@@ -100,7 +100,10 @@ func TestTwoSolverAsksTheStrongBackendOnce(t *testing.T) {
 		{"the fast one panics", []step{func() (stages.Output, error) { panic("no memory") }}, steps("yes"), []string{"scripted", "strong"}, true, "yes", nil},
 		{"both fail", []step{fails(errDown), fails(errScript)}, []step{fails(errAuth)}, []string{"scripted", "scripted", "strong"}, false, "", errDown},
 		{
-			"the fast one fails behind a tool", []step{call("tide", "{}"), fails(errDown)}, steps("yes"), []string{"scripted", "scripted"},
+			"the fast one fails behind a tool",
+			[]step{call("tide", "{}"), fails(errDown)},
+			steps("yes"),
+			[]string{"scripted", "scripted"},
 			false, "", errDown,
 		},
 		{
