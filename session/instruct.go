@@ -97,6 +97,9 @@ func Variable(name, value string) InstructOption {
 // the requirements are tried again up to the loop budget; when none does, or a link ends the loop, the best one is
 // returned with Success false and no error. A nil error alone therefore says nothing about requirements.
 //
+// An error of the backend is an attempt that failed, see Strategy. It is returned, the first one, only where no attempt
+// gave an answer; otherwise Attempts and FailureReason tell of it.
+//
 // The error is a *chain.Violation where a link blocked, a *chain.LinkError where one failed, and otherwise that of the
 // backend, of a check, or of the session; nothing is added to the history then.
 //
@@ -171,7 +174,7 @@ func (s *Session) runWith(ctx context.Context, from given, i instruction, opts [
 
 // instructStreamed tells of the stream's begin and end.
 func (s *Session) instructStreamed(ctx context.Context, r *request, i instruction) (res *Result, err error) {
-	i.sink.start(ctx, r, i.chunking)
+	i.sink.start(ctx, s, r, i.chunking)
 	err = errCutShort
 	defer func() { i.sink.end(ctx, res, err) }()
 	res, err = s.instruct(ctx, r, i)

@@ -21,7 +21,7 @@ const (
 
 // sink is the reader's side of a call that is streamed.
 type sink struct {
-	s        *Session
+	s        *Session // from start on, like r
 	yield    func(string, error) bool
 	r        *request
 	chunking Chunking
@@ -57,11 +57,11 @@ type claim struct {
 type attempt struct{ _ byte }
 
 // start begins the stream of a request.
-func (k *sink) start(ctx context.Context, r *request, by Chunking) {
+func (k *sink) start(ctx context.Context, s *Session, r *request, by Chunking) {
 	if by == "" {
 		by = ChunkRaw
 	}
-	k.r, k.chunking, k.owed, k.meta = r, by, true, r.meta()
+	k.s, k.r, k.chunking, k.owed, k.meta = s, r, by, true, r.meta()
 	r.sink = k
 	k.stopping.Lock()
 	k.cancel = r.cancel
