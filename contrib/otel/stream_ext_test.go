@@ -62,7 +62,7 @@ func TestStreamEndings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			count := &counting{ended: map[trace.SpanID]int{}}
+			count := &counting{ended: newCounts()}
 			r := newRig(t, otel.Settings{TracerProvider: count})
 			s := r.start(t, tc.backend)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -167,3 +167,5 @@ func TestStreamIsNotBuffered(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
+
+func newCounts() map[trace.SpanID]int { return map[trace.SpanID]int{} }
