@@ -2,6 +2,7 @@ package otel
 
 import (
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -126,9 +127,11 @@ func (c *contents) tool(t *stages.Tool) []attribute.KeyValue {
 }
 
 func asJSON(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if e.Encode(v) != nil {
 		return "" // nothing but strings: it does not happen
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
 }

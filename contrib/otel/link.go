@@ -27,7 +27,7 @@ type linkSpan struct {
 type linkKey struct{}
 
 // Sample says yes: whether the call is sampled is known when its stage has a span, which comes after.
-func (t linkTracer) Sample(context.Context) bool { return !t.p.silent }
+func (t linkTracer) Sample(context.Context) bool { return !t.p.off() }
 
 func (t linkTracer) LinkStart(ctx context.Context, l chain.Traced) context.Context {
 	if strings.HasPrefix(l.Link, t.p.Name()+".") || !trace.SpanFromContext(ctx).IsRecording() {

@@ -71,13 +71,9 @@ func TestOTLP(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, otel.Settings{}, sdktrace.WithBatcher(exporter))
-	s := r.start(t, says(asks("tide", "{}"), answer("yes"), fails(errDown)))
+	s := r.start(t, says(fails(errDown)))
 	if _, err := s.Chat(t.Context(), "SECRET"); err == nil {
-		// The tool is not there; the model is told so and answers.
-		_, err = s.Chat(t.Context(), "SECRET")
-		if err == nil {
-			t.Fatal("no error")
-		}
+		t.Fatal("no error")
 	}
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)

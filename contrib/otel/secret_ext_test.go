@@ -29,10 +29,14 @@ func TestContents(t *testing.T) {
 	s := r.start(t, says(asks("tide", `{"harbour":"SECRET north"}`), answer("at noon, SECRET, password")), session.WithTools(tide(atNoon)),
 		session.WithSetup(func(p *stages.Pipeline) error {
 			_, err := p.Generation.Use(chain.Before("pii", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-				return g.WithMessages(g.Messages().Map(func(m stages.Message) stages.Message {
+				system := stages.ListOf(stages.Message{Role: stages.RoleSystem, Text: "be SECRET"})
+				return g.WithMessages(system.Append(g.Messages().Map(func(m stages.Message) stages.Message {
 					m.Text = strings.ReplaceAll(m.Text, "password", "<token>")
+					if m.Role == stages.RoleUser {
+						m.Images = stages.ListOf(stages.Image{MediaType: "image/png", Base64: "SECRET"})
+					}
 					return m
-				})), nil
+				}).Slice()...)), nil
 			}), chain.After("pii out", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 				return g.WithText(strings.ReplaceAll(g.Output().Text, "password", "<token>")), nil
 			}))
@@ -50,29 +54,23 @@ func TestContents(t *testing.T) {
 	}
 	has(t, r.span(t, "execute_tool tide"), map[string]string{"gen_ai.tool.call.arguments": `{"harbour":"[x] north"}`, "gen_ai.tool.call.result": "[x] noon"})
 	cut := "[x] <token> " + strings.Repeat("é", 14) + "…"
-	var last map[string]string
+	answers := 0
 	for _, span := range r.spans.Ended() {
-		if span.Name() == "chat m-1" {
-			last = map[string]string{
-				"gen_ai.input.messages": `[{"role":"user","parts":[{"type":"text","content":"` + cut + `"}]},` +
-					`{"role":"assistant","parts":[{"type":"tool_call","id":"call-1","name":"tide","arguments":"{\"harbour\":\"[x] north\"}"}]},` +
-					`{"role":"tool","parts":[{"type":"tool_call_response","id":"call-1","response":"[x] noon"}]}]`,
-				"gen_ai.output.messages":        `[{"role":"assistant","parts":[{"type":"text","content":"at noon, [x], <token>"}],"finish_reason":"stop"}]`,
-				"gen_ai.request.stop_sequences": `["[x] end"]`,
-			}
-			if out, _ := attr(span, "gen_ai.output.messages"); strings.Contains(out, "tool_call") {
-				continue
-			}
-			if in, _ := attr(span, "gen_ai.input.messages"); strings.Replace(in, `\u003ctoken\u003e`, "<token>", 1) != last["gen_ai.input.messages"] {
-				t.Errorf("got  %s\nwant %s", in, last["gen_ai.input.messages"])
-			}
-			delete(last, "gen_ai.input.messages")
-			last["gen_ai.output.messages"] = strings.Replace(last["gen_ai.output.messages"], "<token>", `\u003ctoken\u003e`, 1)
-			has(t, span, last)
+		if out, _ := attr(span, "gen_ai.output.messages"); !strings.Contains(out, "noon") {
+			continue
 		}
+		answers++
+		has(t, span, map[string]string{
+			"gen_ai.system_instructions": `[{"type":"text","content":"be [x]"}]`,
+			"gen_ai.input.messages": `[{"role":"user","parts":[{"type":"text","content":"` + cut + `"},{"type":"blob","modality":"image","mime_type":"image/png"}]},` +
+				`{"role":"assistant","parts":[{"type":"tool_call","id":"call-1","name":"tide","arguments":"{\"harbour\":\"[x] north\"}"}]},` +
+				`{"role":"tool","parts":[{"type":"tool_call_response","id":"call-1","response":"[x] noon"}]}]`,
+			"gen_ai.output.messages":        `[{"role":"assistant","parts":[{"type":"text","content":"at noon, [x], <token>"}],"finish_reason":"stop"}]`,
+			"gen_ai.request.stop_sequences": `["[x] end"]`,
+		})
 	}
-	if last == nil {
-		t.Error("no chat span")
+	if answers != 1 {
+		t.Errorf("%d chat spans with the answer", answers)
 	}
 }
 

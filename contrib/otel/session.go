@@ -18,7 +18,7 @@ type sessionSpan struct {
 // ObserveSession begins the session's span, at the time when the session began to start. That of a session which does not
 // start ends at once.
 func (p *Plugin) ObserveSession(ctx context.Context, o chain.Outcome[*stages.Session]) {
-	if p.silent || o.Payload == nil {
+	if p.off() || o.Payload == nil {
 		return
 	}
 	caller := trace.SpanContextFromContext(ctx)
@@ -37,7 +37,7 @@ func (p *Plugin) ObserveSession(ctx context.Context, o chain.Outcome[*stages.Ses
 
 // ObserveCleanup ends the session's span.
 func (p *Plugin) ObserveCleanup(_ context.Context, o chain.Outcome[*stages.Cleanup]) {
-	if p.silent || o.Payload == nil {
+	if p.off() || o.Payload == nil {
 		return
 	}
 	c := o.Payload

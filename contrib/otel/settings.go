@@ -47,7 +47,8 @@ type Plugin struct {
 	contents  *contents // nil: none
 	providers map[string]string
 	tracer    trace.Tracer
-	silent    bool // the tracer is the one that does nothing
+	silent    bool                 // the tracer is the one that does nothing
+	waiting   trace.TracerProvider // that of a process that has no SDK yet, which does nothing until it has; else nil
 	metrics   metrics
 	sessions  sync.Map // of *sessionSpan by session id
 }
@@ -92,7 +93,9 @@ func New(s Settings) (*Plugin, error) {
 	}
 	tp, mp := s.TracerProvider, s.MeterProvider
 	if tp == nil {
-		tp = otel.GetTracerProvider()
+		if tp = otel.GetTracerProvider(); fmt.Sprintf("%T", tp) == "*global.tracerProvider" { // of an internal package
+			p.waiting = tp
+		}
 	}
 	if mp == nil {
 		mp = otel.GetMeterProvider()
@@ -104,6 +107,11 @@ func New(s Settings) (*Plugin, error) {
 		return nil, fmt.Errorf("otel: %w", err)
 	}
 	return p, nil
+}
+
+// off says that nobody gets spans, so that their cost can be spared. A process may get its SDK at any time.
+func (p *Plugin) off() bool {
+	return p.silent || p.waiting != nil && otel.GetTracerProvider() == p.waiting
 }
 
 // Name is "otel".

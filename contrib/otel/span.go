@@ -32,7 +32,7 @@ func around[P comparable](p *Plugin, s stage[P]) chain.Middleware[P] {
 	return func(next chain.Handler[P]) chain.Handler[P] {
 		return func(ctx context.Context, in P) (out P, err error) {
 			metered := s.metered != nil && s.metered(ctx)
-			if p.silent && !metered {
+			if p.off() && !metered {
 				return next(ctx, in)
 			}
 			m := s.meta(in)

@@ -213,7 +213,7 @@ func fails(err error) func(context.Context) (stages.Output, error) {
 }
 
 func (m *model) Describe() stages.Backend {
-	return stages.Backend{Name: "test", Provider: m.provider, Model: "m-1", Capabilities: stages.Capabilities{Streaming: true, Tools: true, Formats: true}}
+	return stages.Backend{Name: "test", Provider: m.provider, Model: "m-1", Capabilities: stages.Capabilities{Streaming: true, Tools: true, Formats: true, Images: true}}
 }
 
 func (m *model) Generate(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
