@@ -35,7 +35,8 @@ func TestManySessions(t *testing.T) {
 						_, _ = s.Chat(ctx, "well?")
 						return
 					}
-					for range s.Stream(ctx, fmt.Sprint(j)).Text() {
+					for _, err := range s.Stream(ctx, fmt.Sprint(j)).Text() {
+						_ = err
 						break
 					}
 				})

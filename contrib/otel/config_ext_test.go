@@ -51,8 +51,8 @@ func TestConfig(t *testing.T) {
 		"gen_ai.provider.name": "mistral_ai", "gen_ai.output.messages": `[{"role":"assistant","parts":[{"type":"text","content":"yes [x]"}],"finish_reason":"stop"}]`,
 	})
 	for file, want := range map[string]string{
-		"plugins:\n  - {name: a, kind: otel, config: {semconv: 2.0.0}}\n":       `semconv "2.0.0": use "1.41.0" or "1.36.0"`,
-		"plugins:\n  - {name: a, kind: otel, config: {content: true}}\n":        "content",
+		"plugins:\n  - {name: a, kind: otel, config: {semconv: 2.0.0}}\n":        `semconv "2.0.0": use "1.41.0" or "1.36.0"`,
+		"plugins:\n  - {name: a, kind: otel, config: {content: true}}\n":         "content",
 		"plugins:\n  - {name: a, kind: otel, config: {max_content: \"many\"}}\n": "MaxContent",
 	} {
 		if _, err := config.PreviewBytes("maillon.yaml", []byte(file), kinds); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "maillon.yaml:2:") {

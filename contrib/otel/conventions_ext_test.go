@@ -69,7 +69,7 @@ func TestMetrics(t *testing.T) {
 func TestOlderConventions(t *testing.T) {
 	t.Parallel()
 	for version, want := range map[otel.SemConv]map[string]string{
-		"": {"gen_ai.provider.name": "x_ai", "gen_ai.system": "-", "gen_ai.request.stream": "true", "gen_ai.usage.cache_read.input_tokens": "3"},
+		"":               {"gen_ai.provider.name": "x_ai", "gen_ai.system": "-", "gen_ai.request.stream": "true", "gen_ai.usage.cache_read.input_tokens": "3"},
 		otel.SemConv1_36: {"gen_ai.provider.name": "-", "gen_ai.system": "xai", "gen_ai.request.stream": "-", "gen_ai.response.time_to_first_chunk": "-", "gen_ai.usage.cache_read.input_tokens": "-", "gen_ai.usage.input_tokens": "11"},
 	} {
 		t.Run(string(version), func(t *testing.T) {

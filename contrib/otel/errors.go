@@ -28,10 +28,10 @@ const (
 // errorType is the class of an error, never its text.
 func errorType(err error) string {
 	var (
-		v     *chain.Violation
-		b     *session.BackendError
-		panic *chain.PanicError
-		link  *chain.LinkError
+		v        *chain.Violation
+		b        *session.BackendError
+		panicked *chain.PanicError
+		link     *chain.LinkError
 	)
 	switch {
 	case errors.As(err, &v):
@@ -43,7 +43,7 @@ func errorType(err error) string {
 		return ErrorCanceled // whatever a backend has made of it
 	case errors.As(err, &b):
 		return string(b.Kind)
-	case errors.As(err, &panic):
+	case errors.As(err, &panicked):
 		return ErrorPanic
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, chain.ErrTimeout):
 		return ErrorTimeout
@@ -67,6 +67,6 @@ func failed(span trace.Span, err error) {
 	}
 }
 
-func decidedBy(chain, link string) []attribute.KeyValue {
-	return []attribute.KeyValue{keyLinkChain.String(chain), keyLink.String(link)}
+func decidedBy(stage, link string) []attribute.KeyValue {
+	return []attribute.KeyValue{keyLinkChain.String(stage), keyLink.String(link)}
 }

@@ -38,7 +38,9 @@ func newMetrics(m metric.Meter, conv conventions) (out metrics, err error) {
 }
 
 // enabled says whether anybody collects what would be recorded.
-func (m metrics) enabled(ctx context.Context) bool { return m.duration.Enabled(ctx) || m.tokens.Enabled(ctx) }
+func (m metrics) enabled(ctx context.Context) bool {
+	return m.duration.Enabled(ctx) || m.tokens.Enabled(ctx)
+}
 
 // took records how long an operation took.
 func (m metrics) took(ctx context.Context, d time.Duration, attrs []attribute.KeyValue, err error) {

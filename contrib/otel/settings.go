@@ -54,13 +54,13 @@ type Plugin struct {
 }
 
 var (
-	_ stages.WrapComponent     = (*Plugin)(nil)
-	_ stages.WrapSampling      = (*Plugin)(nil)
-	_ stages.WrapGeneration    = (*Plugin)(nil)
-	_ stages.WrapValidation    = (*Plugin)(nil)
-	_ stages.WrapTool          = (*Plugin)(nil)
-	_ stages.ObserveSession    = (*Plugin)(nil)
-	_ stages.ObserveCleanup    = (*Plugin)(nil)
+	_ stages.WrapComponent       = (*Plugin)(nil)
+	_ stages.WrapSampling        = (*Plugin)(nil)
+	_ stages.WrapGeneration      = (*Plugin)(nil)
+	_ stages.WrapValidation      = (*Plugin)(nil)
+	_ stages.WrapTool            = (*Plugin)(nil)
+	_ stages.ObserveSession      = (*Plugin)(nil)
+	_ stages.ObserveCleanup      = (*Plugin)(nil)
 	_ interface{ Name() string } = (*Plugin)(nil)
 )
 

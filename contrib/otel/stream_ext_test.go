@@ -26,12 +26,14 @@ func TestStreamEndings(t *testing.T) {
 	}{
 		"read to the end": {backend: says(words), want: "-"},
 		"broken off": {backend: says(words), read: func(_ *testing.T, _ context.CancelFunc, st *session.Stream) {
-			for range st.Text() {
+			for _, err := range st.Text() {
+				_ = err
 				break
 			}
 		}, want: "canceled"},
 		"cancelled": {backend: says(words), read: func(_ *testing.T, cancel context.CancelFunc, st *session.Stream) {
-			for range st.Text() {
+			for _, err := range st.Text() {
+				_ = err
 				cancel()
 			}
 		}, want: "canceled"},
@@ -42,7 +44,8 @@ func TestStreamEndings(t *testing.T) {
 					t.Error("no panic")
 				}
 			}()
-			for range st.Text() {
+			for _, err := range st.Text() {
+				_ = err
 				panic("SECRET")
 			}
 		}, want: "canceled"},
@@ -50,7 +53,8 @@ func TestStreamEndings(t *testing.T) {
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
-				for range st.Text() {
+				for _, err := range st.Text() {
+					_ = err
 					runtime.Goexit()
 				}
 			}()
@@ -70,7 +74,8 @@ func TestStreamEndings(t *testing.T) {
 			st := s.Stream(ctx, "well?")
 			if tc.read == nil {
 				tc.read = func(_ *testing.T, _ context.CancelFunc, st *session.Stream) {
-					for range st.Text() { //nolint:revive // to the end
+					for _, err := range st.Text() {
+						_ = err
 					}
 				}
 			}

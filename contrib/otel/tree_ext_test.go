@@ -205,8 +205,8 @@ func TestCached(t *testing.T) {
 	r := newRig(t, otel.Settings{})
 	s := r.start(t, says(fails(errors.New("not reached"))), session.WithSetup(func(p *stages.Pipeline) error {
 		_, err := p.Generation.Use(chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
-			return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-				o, _ := answer("yes")(nil) //nolint:staticcheck // it is not used
+			return func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+				o, _ := answer("yes")(ctx)
 				return g.Done(stages.GenerationResult{Output: o, Source: stages.SourceCache}), nil
 			}
 		}))
