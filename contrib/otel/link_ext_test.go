@@ -29,6 +29,7 @@ func TestLinks(t *testing.T) {
 			return err
 		}
 		_, err := p.Generation.Use(chain.Before("in", pass), chain.After("out", pass), chain.Before("beside", pass, chain.InMode(chain.Concurrent)),
+			chain.Around("first", func(next chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] { return next }, chain.Outer(), chain.Priority(1)),
 			chain.Around("cache", func(next chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] { return next }))
 		return err
 	}))
@@ -42,12 +43,13 @@ func TestLinks(t *testing.T) {
   component Message
     maillon.link early maillon.link.kind=before maillon.link.mode=sequential
     sampling rejection_sampling
-      chat m-1
-        maillon.link in maillon.link.kind=before maillon.link.mode=sequential
-        maillon.link beside maillon.link.kind=before maillon.link.mode=concurrent
-        maillon.link cache maillon.link.kind=around maillon.link.mode=sequential
-          wire
-        maillon.link out maillon.link.kind=after maillon.link.mode=sequential
+      maillon.link first maillon.link.kind=around maillon.link.mode=sequential
+        chat m-1
+          maillon.link in maillon.link.kind=before maillon.link.mode=sequential
+          maillon.link beside maillon.link.kind=before maillon.link.mode=concurrent
+          maillon.link cache maillon.link.kind=around maillon.link.mode=sequential
+            wire
+          maillon.link out maillon.link.kind=after maillon.link.mode=sequential
 `
 	if got := r.tree("maillon.link.kind", "maillon.link.mode"); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)

@@ -220,3 +220,57 @@ func TestCached(t *testing.T) {
 		t.Errorf("tokens %v", got)
 	}
 }
+
+// What a model judges is asked below the validation, in a request of its own that says whose it is.
+func TestJudgeNests(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, otel.Settings{})
+	s := r.start(t, says(answer("at noon"), answer("yes")))
+	if _, err := s.Instruct(t.Context(), "well?", session.Require(stages.Requirement{Description: "SECRET is polite"})); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := `session
+  component Instruction
+    sampling rejection_sampling
+      chat m-1
+      validation
+        chat m-1
+`
+	if got := r.tree(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	outer, _ := attr(r.span(t, "component Instruction"), "maillon.request.id")
+	nested := 0
+	for _, span := range r.spans.Ended() {
+		if parent, ok := attr(span, "maillon.request.parent_id"); ok {
+			nested++
+			if parent != outer {
+				t.Errorf("%s: parent %q, want %q", span.Name(), parent, outer)
+			}
+		}
+	}
+	if nested == 0 {
+		t.Errorf("no nested request in\n%s", r.tree())
+	}
+	noSecret(t, r)
+}
+
+// A check that fails itself fails the validation, by its class.
+func TestCheckFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, otel.Settings{})
+	s := r.start(t, says(answer("at noon")))
+	broken := stages.Requirement{Description: "SECRET", Check: func(context.Context, stages.Target) (stages.Verdict, error) {
+		return stages.Verdict{}, errDown
+	}}
+	if _, err := s.Instruct(t.Context(), "well?", session.Require(broken)); err == nil {
+		t.Fatal("no error")
+	}
+	has(t, r.span(t, "validation"), map[string]string{"error.type": "_OTHER"})
+	has(t, r.span(t, "sampling rejection_sampling"), map[string]string{"error.type": "_OTHER"})
+	has(t, r.span(t, "chat m-1"), map[string]string{"error.type": "-"})
+	noSecret(t, r)
+}
