@@ -37,6 +37,7 @@ var rootMayRequire = map[string]string{
 	"github.com/goccy/go-yaml":        "plugin files, with line and column of errors",
 	"github.com/fsnotify/fsnotify":    "watching plugin files",
 	"github.com/google/jsonschema-go": "schemas of tools and outputs",
+	"github.com/maypok86/otter/v2":    "the response cache, bounded by bytes; brings nothing else into a build",
 
 	goleak: "tests only",
 	rapid:  "tests only",
