@@ -78,6 +78,7 @@ func TestNeverKept(t *testing.T) {
 		name   string
 		answer func(context.Context, *stages.Generation, int64) (stages.Output, error)
 		opts   []session.Option
+		beside func(*model, *stages.Pipeline) error
 	}{
 		{name: "error", answer: func(context.Context, *stages.Generation, int64) (stages.Output, error) {
 			return stages.Output{}, errBackend
@@ -120,21 +121,22 @@ func TestNeverKept(t *testing.T) {
 			}))
 			return err
 		})}},
-		{name: "answer of another link", opts: []session.Option{block(func(p *stages.Pipeline) error {
-			_, err := p.Generation.Use(chain.Around("canned", func(next chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
-				return func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-					if _, err := next(ctx, g); err != nil {
-						return nil, err
-					}
+		{name: "answer of another link", beside: func(b *model, p *stages.Pipeline) error {
+			_, err := p.Generation.Use(chain.Around("canned", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
+				return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+					b.calls.Add(1)
 					return g.Done(stages.GenerationResult{Output: stages.Output{Text: "ask later"}}), nil
 				}
 			}))
 			return err
-		})}},
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b, p := &model{answer: tc.answer}, newCache(t, cache.Settings{})
+			if tc.beside != nil {
+				tc.opts = append(tc.opts, hook(func(pl *stages.Pipeline) error { return tc.beside(b, pl) }))
+			}
 			before := int64(0)
 			for range 2 {
 				opts := append([]session.Option{session.WithPlugins(p), session.WithTools(tide)}, tc.opts...)

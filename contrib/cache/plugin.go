@@ -61,8 +61,7 @@ func (p *Plugin) ObserveGeneration(ctx context.Context, o chain.Outcome[*stages.
 	if !stopped(o.Verdict) || o.Payload == nil || !o.Payload.HasResult() {
 		return
 	}
-	if key, ok := p.key(ctx, o.Payload); ok {
-		p.n.dropped.Add(1)
+	if key, ok := p.key(ctx, o.Payload); ok && p.release(ctx, key) {
 		p.drop(ctx, key)
 	}
 }
@@ -71,8 +70,7 @@ func (p *Plugin) ObserveGeneration(ctx context.Context, o chain.Outcome[*stages.
 // the next one too.
 func (p *Plugin) ObserveComponent(ctx context.Context, o chain.Outcome[*stages.Component]) {
 	if stopped(o.Verdict) || o.Verdict == chain.Allowed && o.Payload != nil && !o.Payload.Success() {
-		for key := range p.forget(ctx) {
-			p.n.dropped.Add(1)
+		for _, key := range p.held(ctx) {
 			p.drop(ctx, key)
 		}
 	}

@@ -62,7 +62,9 @@ func (p *Plugin) put(ctx context.Context, key string, e Entry) {
 }
 
 func (p *Plugin) drop(ctx context.Context, key string) {
-	p.stored(ctx, func() error { return p.store.Delete(ctx, key) })
+	if p.stored(ctx, func() error { return p.store.Delete(ctx, key) }) {
+		p.n.dropped.Add(1)
+	}
 }
 
 // stored uses the store. What goes wrong there is counted and logged, and concerns no call.

@@ -43,7 +43,7 @@ const maxLet = 2
 func (c call) answer(ctx context.Context) (*stages.Generation, error) {
 	for letDown := 0; ; {
 		if e, ok := c.get(ctx, c.key); ok {
-			return c.hit(e), nil
+			return c.hit(ctx, e), nil
 		}
 		x, lead := c.flights.join(c.key)
 		switch {
@@ -59,7 +59,7 @@ func (c call) answer(ctx context.Context) (*stages.Generation, error) {
 			return nil, err
 		case how == answered:
 			c.n.shared.Add(1)
-			return c.done(x.e), nil
+			return c.done(ctx, x.e), nil
 		case how == private:
 			letDown = maxLet
 		case how == failed:
@@ -68,12 +68,13 @@ func (c call) answer(ctx context.Context) (*stages.Generation, error) {
 	}
 }
 
-func (c call) hit(e Entry) *stages.Generation {
+func (c call) hit(ctx context.Context, e Entry) *stages.Generation {
 	c.n.hits.Add(1)
-	return c.done(e)
+	return c.done(ctx, e)
 }
 
-func (c call) done(e Entry) *stages.Generation {
+func (c call) done(ctx context.Context, e Entry) *stages.Generation {
+	c.hold(ctx, c.key)
 	c.n.saved.Add(int64(e.Tokens))
 	return c.g.Done(e.result(time.Since(c.begun)))
 }
@@ -90,7 +91,7 @@ func (c call) lead(ctx context.Context, x *flight) (out *stages.Generation, err 
 	var ok bool
 	if e, ok = c.get(ctx, c.key); ok { // another flight has landed since
 		how = answered
-		return c.hit(e), nil
+		return c.hit(ctx, e), nil
 	}
 	out, kept, err := c.ask(context.WithValue(ctx, leadKey{c.Plugin}, true))
 	switch {
@@ -130,6 +131,7 @@ func (c call) ask(ctx context.Context) (*stages.Generation, *Entry, error) {
 		return out, nil, nil
 	}
 	c.put(ctx, c.key, e)
+	c.hold(ctx, c.key)
 	return out, &e, nil
 }
 
@@ -137,30 +139,5 @@ func (c call) ask(ctx context.Context) (*stages.Generation, *Entry, error) {
 type leadKey struct{ *Plugin }
 
 func leading(ctx context.Context, p *Plugin) bool { return ctx.Value(leadKey{p}) != nil }
-
-// askedKey is what a request's state has the keys under that the request has asked for.
-type askedKey struct{ *Plugin }
-
-// first says that a request has not asked this before. Outside of a request nobody knows.
-func (p *Plugin) first(ctx context.Context, key string) (first bool) {
-	stages.From(ctx).State().Update(askedKey{p}, func(old any) any {
-		asked, _ := old.(map[string]bool)
-		if asked == nil {
-			asked = map[string]bool{}
-		}
-		first, asked[key] = !asked[key], true
-		return asked
-	})
-	return first
-}
-
-// forget gives the keys that a request has asked for.
-func (p *Plugin) forget(ctx context.Context) (asked map[string]bool) {
-	stages.From(ctx).State().Update(askedKey{p}, func(old any) any {
-		asked, _ = old.(map[string]bool)
-		return nil
-	})
-	return asked
-}
 
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
