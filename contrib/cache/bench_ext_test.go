@@ -15,6 +15,7 @@ func BenchmarkContrib(b *testing.B) {
 	g, ctx := question("u"), context.Background()
 	run := func(call chain.Handler[*stages.Generation]) func(*testing.B) {
 		return func(b *testing.B) {
+			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := call(ctx, g); err != nil {

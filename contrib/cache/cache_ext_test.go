@@ -73,7 +73,6 @@ func TestHitCostsNothing(t *testing.T) {
 
 func TestNeverKept(t *testing.T) {
 	t.Parallel()
-	block := func(stage func(*stages.Pipeline) error) session.Option { return hook(stage) }
 	for _, tc := range []struct {
 		name   string
 		answer func(context.Context, *stages.Generation, int64) (stages.Output, error)
@@ -97,25 +96,25 @@ func TestNeverKept(t *testing.T) {
 			}
 			return stages.Output{Text: "let me see", ToolCalls: stages.ListOf(stages.ToolCall{ID: "1", Name: "tide"}), FinishReason: stages.FinishToolCalls}, nil
 		}},
-		{name: "blocked in the chunk stage", opts: []session.Option{block(func(p *stages.Pipeline) error {
+		{name: "blocked in the chunk stage", opts: []session.Option{hook(func(p *stages.Pipeline) error {
 			_, err := p.Chunk.Use(chain.Before("policy", func(context.Context, *stages.Chunk) (*stages.Chunk, error) {
 				return nil, chain.Block("no")
 			}))
 			return err
 		})}},
-		{name: "blocked by generation_post_call", opts: []session.Option{block(func(p *stages.Pipeline) error {
+		{name: "blocked by generation_post_call", opts: []session.Option{hook(func(p *stages.Pipeline) error {
 			_, err := p.Generation.Use(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
 				return nil, chain.Block("no")
 			}))
 			return err
 		})}},
-		{name: "failure of a hook", opts: []session.Option{block(func(p *stages.Pipeline) error {
+		{name: "failure of a hook", opts: []session.Option{hook(func(p *stages.Pipeline) error {
 			_, err := p.Generation.Use(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
 				return nil, errBackend
 			}))
 			return err
 		})}},
-		{name: "blocked by the component's hook", opts: []session.Option{block(func(p *stages.Pipeline) error {
+		{name: "blocked by the component's hook", opts: []session.Option{hook(func(p *stages.Pipeline) error {
 			_, err := p.Component.Use(chain.After("policy", func(context.Context, *stages.Component) (*stages.Component, error) {
 				return nil, chain.Block("no")
 			}))

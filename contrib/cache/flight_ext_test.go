@@ -73,7 +73,8 @@ func TestThousandMisses(t *testing.T) {
 			if i%10 == 3 { // some of them as a stream
 				ask = func(ctx context.Context, text string, opts ...session.InstructOption) (*session.Result, error) {
 					st := s.Stream(ctx, text, opts...)
-					for range st.Text() { //nolint:revive // it is read
+					for _, err := range st.Text() {
+						_ = err // Result has it
 					}
 					return st.Result()
 				}
@@ -128,8 +129,8 @@ func TestTakeOver(t *testing.T) {
 			calls: 2,
 		},
 		{
-			name: "it panics",
-			lead: func(context.Context, *stages.Generation, <-chan struct{}) (*stages.Generation, error) { panic("wave") },
+			name:  "it panics",
+			lead:  func(context.Context, *stages.Generation, <-chan struct{}) (*stages.Generation, error) { panic("wave") },
 			calls: 2,
 		},
 		{

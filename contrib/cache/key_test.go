@@ -109,7 +109,7 @@ func TestKeyHasAll(t *testing.T) {
 		}
 		keys[key] = name
 	}
-	if p.keyOf(t, base()) != p.keyOf(t, base()) {
+	if keys[p.keyOf(t, base())] != "base" {
 		t.Error("the same request has two keys")
 	}
 	p.adapted()
@@ -125,7 +125,10 @@ func TestTenantsByKind(t *testing.T) {
 	g := stages.NewGeneration(m, stages.GenerationFields{Backend: stages.Backend{Model: "m"}})
 	seen := map[string]bool{}
 	for _, s := range []Settings{
-		{}, {Scope: ScopeSession}, {Scope: ScopeShared}, {Scope: "label:l"},
+		{},
+		{Scope: ScopeSession},
+		{Scope: ScopeShared},
+		{Scope: "label:l"},
 		{Tenant: func(context.Context, *stages.Generation) (string, bool) { return "x", true }},
 	} {
 		key, ok := newTest(t, s).key(t.Context(), g)

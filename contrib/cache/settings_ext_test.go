@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/maillon-go/maillon/chain/chaintest"
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/chain/chaintest"
 	"github.com/maillon-go/maillon/contrib/cache"
 	"github.com/maillon-go/maillon/contrib/config"
 	"github.com/maillon-go/maillon/session"
@@ -82,9 +82,9 @@ plugins:
 		t.Errorf("stats %+v", s)
 	}
 	for text, want := range map[string]string{
-		"plugins:\n  - {name: a, kind: response_cache, config: {scope: all}}\n":   `maillon.yaml:2:`,
-		"plugins:\n  - {name: a, kind: response_cache, config: {ttl: soon}}\n":    `maillon.yaml:2:`,
-		"plugins:\n  - {name: a, kind: response_cache, config: {tenant: x}}\n":    `maillon.yaml:2:`,
+		"plugins:\n  - {name: a, kind: response_cache, config: {scope: all}}\n":    `maillon.yaml:2:`,
+		"plugins:\n  - {name: a, kind: response_cache, config: {ttl: soon}}\n":     `maillon.yaml:2:`,
+		"plugins:\n  - {name: a, kind: response_cache, config: {tenant: x}}\n":     `maillon.yaml:2:`,
 		"plugins:\n  - {name: a, kind: response_cache, config: {secret: knows}}\n": `maillon.yaml:2:`,
 	} {
 		if _, err := open(text); err == nil || !strings.Contains(err.Error(), want) {

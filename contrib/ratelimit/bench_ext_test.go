@@ -4,7 +4,6 @@ import (
 	"context"
 	"testing"
 
-	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ratelimit"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -14,11 +13,12 @@ func BenchmarkContrib(b *testing.B) {
 	g, ctx := user("u"), context.Background()
 	run := func(plugins ...any) func(*testing.B) {
 		return func(b *testing.B) {
+			b.Helper()
 			pl := stages.NewPipeline(stages.PipelineConfig{})
 			if _, err := pl.Register(ctx, plugins...); err != nil {
 				b.Fatal(err)
 			}
-			var call chain.Handler[*stages.Generation] = pl.Generation.Then(stages.Unchanged[*stages.Generation])
+			call := pl.Generation.Then(stages.Unchanged[*stages.Generation])
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := call(ctx, g); err != nil {

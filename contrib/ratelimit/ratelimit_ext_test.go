@@ -346,7 +346,9 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-func no(context.Context, *stages.Generation) (*stages.Generation, error) { return nil, chain.Block("no") }
+func no(context.Context, *stages.Generation) (*stages.Generation, error) {
+	return nil, chain.Block("no")
+}
 
 // A call that is larger than the burst never goes through, and is told so.
 func TestTooLarge(t *testing.T) {
@@ -499,7 +501,8 @@ func TestStream(t *testing.T) {
 	s := start(t, answering(stages.Usage{}, nil), session.WithPipeline(pl))
 	for want := range 2 {
 		st := s.Stream(t.Context(), "When?")
-		for range st.Text() { //nolint:revive // it is read
+		for _, err := range st.Text() {
+			_ = err // Result has it
 		}
 		_, err := st.Result()
 		var e *ratelimit.Error

@@ -67,8 +67,13 @@ func (s Settings) checked() (Settings, error) {
 		name string
 		n    int
 	}{
-		{"requests", s.Requests}, {"tokens", s.Tokens}, {"request_burst", s.RequestBurst}, {"token_burst", s.TokenBurst},
-		{"max_keys", s.MaxKeys}, {"window", int(s.Window)}, {"max_wait", int(s.MaxWait)},
+		{"requests", s.Requests},
+		{"tokens", s.Tokens},
+		{"request_burst", s.RequestBurst},
+		{"token_burst", s.TokenBurst},
+		{"max_keys", s.MaxKeys},
+		{"window", int(s.Window)},
+		{"max_wait", int(s.MaxWait)},
 	} {
 		if n.n < 0 {
 			wrong("%s is below 0", n.name)

@@ -93,10 +93,10 @@ plugins:
 		t.Errorf("got %v", err)
 	}
 	for text, want := range map[string]string{
-		"plugins:\n  - {name: a, kind: rate_limit}\n":                                    "nothing is limited",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: many}}\n":          "maillon.yaml:2:",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, per: x}}\n":     "maillon.yaml:2:",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, burst: 3}}\n":   "maillon.yaml:2:",
+		"plugins:\n  - {name: a, kind: rate_limit}\n":                                     "nothing is limited",
+		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: many}}\n":           "maillon.yaml:2:",
+		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, per: x}}\n":      "maillon.yaml:2:",
+		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, burst: 3}}\n":    "maillon.yaml:2:",
 		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, window: -1s}}\n": "window is below 0",
 	} {
 		if _, err := open(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "maillon.yaml:2:") {
