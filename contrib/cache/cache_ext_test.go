@@ -94,7 +94,7 @@ func TestNeverKept(t *testing.T) {
 			if g.Messages().At(g.Messages().Len()-1).Role == stages.RoleTool {
 				return stages.Output{}, errBackend
 			}
-			return stages.Output{Text: "let me see", ToolCalls: stages.ListOf(stages.ToolCall{ID: "1", Name: "tide"}), FinishReason: stages.FinishToolCalls}, nil
+			return stages.Output{Text: "let me see", ToolCalls: stages.ListOf(stages.ToolCall{ID: "1", Name: "tide"}), FinishReason: stages.FinishStop}, nil
 		}},
 		{name: "blocked in the chunk stage", opts: []session.Option{hook(func(p *stages.Pipeline) error {
 			_, err := p.Chunk.Use(chain.Before("policy", func(context.Context, *stages.Chunk) (*stages.Chunk, error) {
@@ -366,4 +366,33 @@ func TestKeyAfterRedaction(t *testing.T) {
 		}
 	}
 	wantCalls(t, b, 1)
+}
+
+// Without a session, too, what a hook behind the cache has stopped does not stay.
+func TestBlockedWithoutSession(t *testing.T) {
+	t.Parallel()
+	p, pl := newCache(t, cache.Settings{}), stages.NewPipeline(stages.PipelineConfig{})
+	if _, err := pl.Register(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	ask := pl.Generation.Then(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+		calls++
+		return noon(g), nil
+	})
+	policy, err := pl.Generation.Use(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
+		return nil, chain.Block("no")
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want := range 2 {
+		if _, err := ask(t.Context(), question("u")); err == nil || calls != want+1 {
+			t.Errorf("%d calls, %v", calls, err)
+		}
+	}
+	policy.Remove()
+	if out, err := ask(t.Context(), question("u")); err != nil || out.Source() != stages.SourceBackend {
+		t.Errorf("got %v", err)
+	}
 }

@@ -203,3 +203,28 @@ func (*adapted) LoadAdapter(context.Context, string, stages.Map[any]) error { re
 func (*adapted) UnloadAdapter(context.Context, string) error                { return nil }
 
 var _ session.AdapterLoader = (*adapted)(nil)
+
+// Who looked too early looks again before asking: another call may have ended in between.
+func TestLooksAgain(t *testing.T) {
+	t.Parallel()
+	store := &spy{}
+	p := newCache(t, cache.Settings{Store: store, Secret: []byte("0123456789abcdef")})
+	calls := 0
+	ask := direct(t, p, func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+		calls++
+		return noon(g), nil
+	})
+	first := true
+	store.fail = func(string) error {
+		if !first {
+			return nil
+		}
+		first = false // another call begins and ends between the first look and what follows it
+		_, _ = ask(t.Context(), question("u"))
+		return errBackend
+	}
+	out, err := ask(t.Context(), question("u"))
+	if err != nil || calls != 1 || out.Source() != stages.SourceCache {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+}
