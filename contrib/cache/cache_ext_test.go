@@ -90,12 +90,6 @@ func TestNeverKept(t *testing.T) {
 		{name: "cut off by length", answer: says("high wat", stages.FinishLength)},
 		{name: "filtered", answer: says("high water", stages.FinishFiltered)},
 		{name: "unknown reason", answer: says("high water", "recitation")},
-		{name: "tool calls", answer: func(_ context.Context, g *stages.Generation, n int64) (stages.Output, error) {
-			if g.Messages().At(g.Messages().Len()-1).Role == stages.RoleTool {
-				return stages.Output{}, errBackend
-			}
-			return stages.Output{Text: "let me see", ToolCalls: stages.ListOf(stages.ToolCall{ID: "1", Name: "tide"}), FinishReason: stages.FinishStop}, nil
-		}},
 		{name: "blocked in the chunk stage", opts: []session.Option{hook(func(p *stages.Pipeline) error {
 			_, err := p.Chunk.Use(chain.Before("policy", func(context.Context, *stages.Chunk) (*stages.Chunk, error) {
 				return nil, chain.Block("no")
@@ -138,7 +132,7 @@ func TestNeverKept(t *testing.T) {
 			}
 			before := int64(0)
 			for range 2 {
-				opts := append([]session.Option{session.WithPlugins(p), session.WithTools(tide)}, tc.opts...)
+				opts := append([]session.Option{session.WithPlugins(p)}, tc.opts...)
 				_, err := asks(t, b, opts...)
 				if err == nil && before == 0 && strings.Contains(tc.name, "blocked") {
 					t.Fatal("the call was not blocked")
@@ -395,4 +389,23 @@ func TestBlockedWithoutSession(t *testing.T) {
 	if out, err := ask(t.Context(), question("u")); err != nil || out.Source() != stages.SourceBackend {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Tools are asked for anew each time; what the model makes of the same results may come from the cache.
+func TestToolCalls(t *testing.T) {
+	t.Parallel()
+	b, p := &model{}, newCache(t, cache.Settings{})
+	b.answer = func(_ context.Context, g *stages.Generation, _ int64) (stages.Output, error) {
+		if g.Messages().At(g.Messages().Len()-1).Role == stages.RoleTool {
+			return stages.Output{Text: "high water", FinishReason: stages.FinishStop}, nil
+		}
+		call := stages.ListOf(stages.ToolCall{ID: "1", Name: "tide"})
+		return stages.Output{Text: "let me see", ToolCalls: call, FinishReason: stages.FinishStop}, nil
+	}
+	for range 2 {
+		if res, err := asks(t, b, session.WithPlugins(p), session.WithTools(tide)); err != nil || res.Text() != "high water" {
+			t.Fatalf("got %v, %v", res, err)
+		}
+	}
+	wantCalls(t, b, 3)
 }
