@@ -511,3 +511,16 @@ func TestStream(t *testing.T) {
 		}
 	}
 }
+
+// Who comes again and again is not forgotten, however many others there are.
+func TestKeepsThoseInUse(t *testing.T) {
+	t.Parallel()
+	p := newLimit(t, ratelimit.Settings{Requests: 1, Window: time.Hour, MaxKeys: 10})
+	for i := range 50 {
+		_, err := p.OnGenerationPreCall(t.Context(), user("steady"))
+		if (err == nil) != (i == 0) {
+			t.Fatalf("call %d: %v", i, err)
+		}
+		_, _ = p.OnGenerationPreCall(t.Context(), user(fmt.Sprint(i)))
+	}
+}
