@@ -38,6 +38,7 @@ var rootMayRequire = map[string]string{
 	"github.com/fsnotify/fsnotify":    "watching plugin files",
 	"github.com/google/jsonschema-go": "schemas of tools and outputs",
 	"github.com/petar-dambovaliev/aho-corasick": "terms of the content policy",
+	"github.com/maypok86/otter/v2":    "the response cache, bounded by bytes; brings nothing else into a build",
 
 	goleak: "tests only",
 	rapid:  "tests only",
