@@ -229,11 +229,11 @@ func texts(hook string, o outcome) (_ []byte, err error) {
 		return nil, err
 	}
 	var t struct {
-		Meta *struct {
+		Meta struct {
 			UserID   string          `json:"user_id,omitempty"`
 			Labels   json.RawMessage `json:"labels,omitempty"`
 			Metadata json.RawMessage `json:"metadata,omitempty"`
-		} `json:"meta,omitempty"`
+		} `json:"meta,omitzero"`
 		Fields    json.RawMessage  `json:"fields,omitempty"`
 		Result    json.RawMessage  `json:"result,omitempty"`
 		Error     string           `json:"error,omitempty"`

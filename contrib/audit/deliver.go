@@ -168,7 +168,7 @@ func (d *delivery) flush(ctx context.Context) error {
 			n := len(d.waiting)
 			d.stats.Lost += uint64(n) //nolint:gosec // not negative
 			d.lost += uint64(n)       //nolint:gosec // not negative
-			d.waiting, d.size, d.out = nil, 0, d.in
+			d.waiting, d.size, d.out, d.retry = nil, 0, d.in, time.Time{}
 			return fmt.Errorf("audit: %d records are lost: %w", n, err)
 		}
 	}
