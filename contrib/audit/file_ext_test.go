@@ -212,3 +212,29 @@ func chop(path string, n int64) error {
 	}
 	return os.Truncate(path, info.Size()-n)
 }
+
+// The head is behind each write, not only behind Close: what a process that was killed had acknowledged is missed too.
+func TestHeadFollowsEachWrite(t *testing.T) {
+	for _, policy := range []audit.Fsync{audit.FsyncAlways, audit.FsyncInterval, audit.FsyncNever} {
+		t.Run(string(policy), func(t *testing.T) {
+			path := tempPath(t)
+			f, err := audit.OpenFile(path, audit.FileOptions{Fsync: policy})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = f.Close() }()
+			for n := range 3 {
+				if err := f.Write(t.Context(), []*audit.Record{rec(n)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			verified(t, path, audit.VerifyOptions{AtLeast: f.Head()}, 3)
+			if err := chop(path, 1); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := audit.Verify(path, audit.VerifyOptions{}); !errors.Is(err, audit.ErrTampered) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

@@ -39,8 +39,10 @@ func (l leaky) Generate(_ context.Context, g *stages.Generation) (*stages.Genera
 	if l.err != nil {
 		return nil, l.err
 	}
-	out := stages.Output{Text: "answer " + secret, Model: "small-1", Usage: stages.Usage{InputTokens: 7, OutputTokens: 3},
-		Raw: stages.JSON(`{"tokens":["s3cr3t-","4111222233334444"]}`)}
+	out := stages.Output{
+		Text: "answer " + secret, Model: "small-1", Usage: stages.Usage{InputTokens: 7, OutputTokens: 3},
+		Raw: stages.JSON(`{"tokens":["s3cr3t-","4111222233334444"]}`),
+	}
 	last, _ := g.History().Last()
 	if g.Tools().Len() > 0 && last.Role != stages.RoleTool {
 		out.FinishReason = stages.FinishToolCalls
@@ -138,8 +140,10 @@ func TestSessionIsRecorded(t *testing.T) {
 			t.Errorf("more or less than what is kept: %+v", r)
 		}
 	}
-	want := []string{"chunk", "cleanup", "component", "create", "fault", "generation", "history_change", "iteration", "repair", "reset",
-		"sampling", "session", "stream", "tool", "validation"}
+	want := []string{
+		"chunk", "cleanup", "component", "create", "fault", "generation", "history_change", "iteration", "repair", "reset",
+		"sampling", "session", "stream", "tool", "validation",
+	}
 	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, want) {
 		t.Errorf("stages %v\nwant %v", got, want)
 	}
@@ -273,8 +277,10 @@ func TestContentsThatCannotBe(t *testing.T) {
 
 func TestSkipAllowedAndKeep(t *testing.T) {
 	m := &memory{}
-	everything(t, newPlugin(t, audit.Settings{Sink: m, SkipAllowed: []string{"chunk", "generation"},
-		Keep: []string{"user_id", "labels.none", "metadata.tenant"}}))
+	everything(t, newPlugin(t, audit.Settings{
+		Sink: m, SkipAllowed: []string{"chunk", "generation"},
+		Keep: []string{"user_id", "labels.none", "metadata.tenant"},
+	}))
 	for _, r := range m.records {
 		if (r.Chain == "chunk" || r.Chain == "generation") && r.Verdict == chain.Allowed {
 			t.Errorf("%+v", r)

@@ -177,3 +177,21 @@ func TestAHeadThatWasKept(t *testing.T) {
 		t.Errorf("an older copy that went on: %v", err)
 	}
 }
+
+// A line with a right hash and a right number, of another chain with the same key, does not fit.
+func TestLinesOfAnotherChain(t *testing.T) {
+	eachChain(t, func(_ *testing.T, b bench, files map[string]string) {
+		path := filepath.Join(b.t.TempDir(), "audit.jsonl")
+		write(b.t, path, audit.FileOptions{MaxBytes: 900, Key: b.key}, 11, 15)
+		for name := range files {
+			if strings.HasSuffix(name, ".head") {
+				continue
+			}
+			text, err := os.ReadFile(filepath.Join(filepath.Dir(path), name))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			b.found(name+" of another chain", files, name, string(text))
+		}
+	})
+}

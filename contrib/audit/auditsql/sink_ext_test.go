@@ -1,6 +1,7 @@
 package auditsql_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -55,9 +56,11 @@ func TestRows(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a b?c#d.db")
 	s := open(t, path, auditsql.Options{Dollar: true}) // SQLite takes both
 	at := time.Date(2026, 3, 1, 12, 30, 15, 5, time.UTC)
-	want := &audit.Record{Time: at, Chain: "generation", Hook: "generation_post_call", Verdict: chain.Blocked, Link: "l'ink", Code: "odd",
+	want := &audit.Record{
+		Time: at, Chain: "generation", Hook: "generation_post_call", Verdict: chain.Blocked, Link: "l'ink", Code: "odd",
 		RequestID: "r", Model: "m", Source: "cache", Usage: &stages.Usage{InputTokens: 7, OutputTokens: 3}, Duration: time.Second,
-		Contents: json.RawMessage(`{"a":"it's \"x\""}`)}
+		Contents: json.RawMessage(`{"a":"it's \"x\""}`),
+	}
 	if err := s.Write(t.Context(), []*audit.Record{want, {Time: at}}); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +75,7 @@ func TestRows(t *testing.T) {
 		t.Error(when, link, verdict, in)
 	}
 	var got audit.Record
-	if err := json.Unmarshal([]byte(record), &got); err != nil || fmt.Sprint(got.Usage, got.Contents) != fmt.Sprint(want.Usage, want.Contents) {
+	if err := json.Unmarshal([]byte(record), &got); err != nil || *got.Usage != *want.Usage || !bytes.Equal(got.Contents, want.Contents) {
 		t.Errorf("%s, %v", record, err)
 	}
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
