@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 
-	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -42,40 +41,32 @@ type tried struct {
 func (x *sampling) attempt(ctx context.Context, q question) (t tried) {
 	a, err := x.s.ask(ctx, x.r, x.l, q)
 	t.usage = a.usage
+	t.try = try{stages.Attempt{Action: q.action, Result: a.output, Err: err}, q, a.added, a.ran}
 	if err != nil {
-		t.err = err
+		t.Result, t.err = stages.Output{}, err
 		return t
 	}
 	if x.p.Requirements().Len() == 0 && a.cut == nil && !stages.Active(ctx, x.s.pipeline.Validation) {
-		t.try = try{stages.Attempt{Action: q.action, Result: a.output}, q, a.added, a.ran}
 		return t // nothing to check, and nobody to tell
 	}
-	v, err := x.s.validate(ctx, x.r.after(x.p.Meta()), a.cut.with(x.p.Requirements()), stages.Target{
+	m := x.r.after(x.p.Meta())
+	x.r.delegate(m, x.judge)
+	v, err := x.s.validate(ctx, m, a.cut.with(x.p.Requirements()), stages.Target{
 		Output: a.output, Action: q.action, History: q.history, Tools: stages.ListOf(a.ran...),
 	}, x.l.component.ModelOptions())
 	if err != nil {
-		t.err = err
+		t.Err, t.err = err, err
 		return t
 	}
-	t.try = try{stages.Attempt{Action: q.action, Result: a.output, Findings: v.Results()}, q, a.added, a.ran}
+	t.Findings = v.Results()
 	return t
 }
 
-// decisive says that an error of one attempt ends the loop, whatever becomes of the others: a link blocked or failed, or
-// something called Goexit.
-func decisive(err error) bool {
-	if _, blocked := as[*chain.Violation](err); blocked {
-		return true
-	}
-	_, failed := as[*chain.LinkError](err)
-	return failed || leadsTo(err, chain.ErrGoexit)
-}
-
-// best is the latest of the tries that fulfil most requirements.
+// best is the latest of the tries that fulfil most requirements, -1 where none has an answer.
 func best(tries []try) (index int) {
 	index, most := -1, -1
 	for i, t := range tries {
-		if n := passes(t.Attempt); n >= most {
+		if n := passes(t.Attempt); t.Err == nil && n >= most {
 			most, index = n, i
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -123,6 +125,62 @@ func (o *opened) release() error {
 // is says that it is what is asked for by name.
 func (o *opened) is(name string, settings stages.Map[any]) bool {
 	return o.name == name && reflect.DeepEqual(o.settings.Clone(), settings.Clone())
+}
+
+// helper is a backend that a strategy has named: the session's own, or one that the session opens once and closes at its
+// end.
+func (s *Session) helper(ctx context.Context, name string) (Backend, error) {
+	if s.apart {
+		return nil, fmt.Errorf("%w: without a session no backend is opened by name: give one as a value", ErrOption)
+	}
+	s.mu.Lock()
+	own, there := s.using, s.helpers[name]
+	s.mu.Unlock()
+	switch {
+	case s.cfg.backends == nil || name == "":
+		return nil, fmt.Errorf("%w %q: register it with WithBackends", ErrUnknownBackend, name)
+	case own != nil && own.is(name, stages.Map[any]{}):
+		return own.Backend, nil
+	case there != nil:
+		return there.Backend, nil
+	}
+	made, err := s.cfg.backends.open(ctx, name, stages.Map[any]{})
+	if err != nil {
+		return nil, err
+	}
+	mine := newOpened(made, name, stages.Map[any]{})
+	s.mu.Lock()
+	there = s.helpers[name]
+	switch { // meanwhile
+	case s.over:
+		err = ErrClosed
+	case there == nil:
+		if s.helpers == nil {
+			s.helpers = map[string]*opened{}
+		}
+		s.helpers[name] = mine
+	}
+	s.mu.Unlock()
+	if err == nil && there == nil {
+		return made, nil
+	}
+	if closeErr := mine.release(); closeErr != nil {
+		s.cfg.logger.Warn("closing a backend that is not used", zap.Error(closeErr), zap.String("session", s.id))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return there.Backend, nil
+}
+
+// helping are the backends that strategies have named, in the order of the names.
+func (s *Session) helping() (all []*opened) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.helpers)) {
+		all = append(all, s.helpers[name])
+	}
+	return all
 }
 
 // describe says what it is.

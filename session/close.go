@@ -65,6 +65,9 @@ func (s *Session) shutdown(ctx context.Context, cause error) error {
 	}
 	errs = append(errs, s.pipeline.Close(ctx))
 	errs = append(errs, s.using.release())
+	for _, b := range s.helping() {
+		errs = append(errs, b.release())
+	}
 	if err := errors.Join(errs...); err != nil {
 		s.closeErr = fmt.Errorf("session: close: %w", err)
 	}

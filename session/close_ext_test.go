@@ -25,7 +25,7 @@ func TestCleanupSaysWhatHappened(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Instruct(t.Context(), "hello"); !errors.Is(err, errDown) {
+	if _, err := s.Instruct(t.Context(), "hello", session.LoopBudget(1)); !errors.Is(err, errDown) {
 		t.Fatal(err)
 	}
 	for range 2 { // and again, for nothing

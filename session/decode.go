@@ -215,10 +215,16 @@ func formatName(name, kind string) string {
 	return name[:min(len(name), 64)]
 }
 
+// What the requirement that an answer can be decoded is known by.
+const (
+	decodeName = "decode"
+	decodeText = "The answer is JSON that fits the schema."
+)
+
 // decodes is the requirement that an answer can be decoded. error_occurred tells of each one that cannot.
 func (s *Session) decodes(r *request) stages.Requirement {
 	return stages.Requirement{
-		Name: "decode", Description: "The answer is JSON that fits the schema.", CheckOnly: true,
+		Name: decodeName, Description: decodeText, CheckOnly: true,
 		Check: func(ctx context.Context, t stages.Target) (stages.Verdict, error) {
 			_, err := r.decode.value(t.Output.Text)
 			e, ok := as[*DecodeError](err)

@@ -55,3 +55,35 @@ func ExampleSession_Stream() {
 	// "ssword is [...]. Ask the harbour master." <nil>
 	// High water is at 06:40. The password is [...]. Ask the harbour master. <nil>
 }
+
+// A conversation whose answers are read while they are made; without a session the result has the history to go on with.
+func ExampleOn_streamed() {
+	ctx := context.Background()
+	on := session.On(tides{}, stages.History{})
+	stream := on.StreamChat(ctx, "When is high water?", session.Chunked(session.ChunkSentences))
+	for text, err := range stream.Text() {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%q\n", text)
+		if strings.HasPrefix(text, "The password") {
+			break // the backend is cancelled, and nothing is part of the history
+		}
+	}
+	_, err := stream.Result()
+	fmt.Println(err)
+
+	stream = session.StreamAct(ctx, tides{}, stages.History{}, session.Reply("When is high water?"), session.Chunked(session.ChunkParagraphs))
+	for text, err := range stream.Text() {
+		fmt.Printf("%q %v\n", text, err)
+	}
+	res, err := stream.Result()
+	fmt.Println(res.History.Len(), err)
+	// Output:
+	// "High water is at 06:40. "
+	// "The password is tide. "
+	// session: the stream was closed by its reader
+	// "High water is at 06:40. The password is tide. Ask the harbour master." <nil>
+	// 2 <nil>
+}

@@ -15,6 +15,9 @@ import (
 
 var errDown = errors.New("the backend is down")
 
+// errAuth need not be tried again.
+var errAuth = &session.BackendError{Kind: session.BackendAuth, Backend: "scripted"}
+
 func requirement(check func() (stages.Verdict, error)) stages.Requirement {
 	return stages.Requirement{Description: "x", Check: func(context.Context, stages.Target) (stages.Verdict, error) { return check() }}
 }
@@ -91,7 +94,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			rec := &recorder{}
 			s := start(t, session.WithBackend(script(tc.steps...)), session.WithSetup(rec.register), session.WithTools(tideTool()))
-			res, err := s.Instruct(t.Context(), "Write about the tide.", tc.opts...)
+			res, err := s.Instruct(t.Context(), "Write about the tide.", append([]session.InstructOption{session.LoopBudget(1)}, tc.opts...)...)
 			if res != nil || err == nil || tc.want != nil && !errors.Is(err, tc.want) || err.Error() != tc.text {
 				t.Fatalf("got %v, %v; want %q", res, err, tc.text)
 			}

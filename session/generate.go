@@ -195,7 +195,7 @@ func (s *Session) ask(ctx context.Context, r *request, l *loop, q question) (a a
 	c := l.component
 	a.added, err = q.action.Messages()
 	if err != nil {
-		return a, fmt.Errorf("session: the messages of %s: %w", l.meta.ComponentKind, err)
+		return a, &finalError{fmt.Errorf("session: the messages of %s: %w", l.meta.ComponentKind, err)}
 	}
 	view := q.history.Tail(min(q.history.Len(), c.Window().Or(q.history.Len())+q.turns)).Messages()
 	at := r.newAttempt()

@@ -97,6 +97,9 @@ func Variable(name, value string) InstructOption {
 // the requirements are tried again up to the loop budget; when none does, or a link ends the loop, the best one is
 // returned with Success false and no error. A nil error alone therefore says nothing about requirements.
 //
+// An error of the backend is an attempt that failed, see Strategy. It is returned, the first one, only where no attempt
+// gave an answer; otherwise Attempts and FailureReason tell of it.
+//
 // The error is a *chain.Violation where a link blocked, a *chain.LinkError where one failed, and otherwise that of the
 // backend, of a check, or of the session; nothing is added to the history then.
 //
@@ -171,7 +174,7 @@ func (s *Session) runWith(ctx context.Context, from given, i instruction, opts [
 
 // instructStreamed tells of the stream's begin and end.
 func (s *Session) instructStreamed(ctx context.Context, r *request, i instruction) (res *Result, err error) {
-	i.sink.start(ctx, r, i.chunking)
+	i.sink.start(ctx, s, r, i.chunking)
 	err = errCutShort
 	defer func() { i.sink.end(ctx, res, err) }()
 	res, err = s.instruct(ctx, r, i)
@@ -179,7 +182,7 @@ func (s *Session) instructStreamed(ctx context.Context, r *request, i instructio
 }
 
 func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
-	created, requirements, err := s.create(ctx, r, i.fields)
+	created, from, requirements, err := s.create(ctx, r, i.fields)
 	if err != nil {
 		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
@@ -191,7 +194,7 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 	c, err := s.call.component(ctx, stages.NewComponent(r.meta(), stages.ComponentFields{
 		Kind: created.kind, Name: created.name, Action: created.action, History: r.history, Window: s.window(),
 		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
-		Format: i.decode.format(), ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
+		Format: i.decode.format(), ToolsEnabled: len(i.tools) > 0, Input: from.Description(),
 	}))
 	if err == nil && !c.HasResult() {
 		err = noResult("component")

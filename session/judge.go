@@ -13,7 +13,7 @@ import (
 // whether the answer fulfils it. Its answer is read strictly. Where the first word is yes or no, in capitals or not, that is
 // the verdict, and what follows a no is the reason; anything else is stages.Unknown, which does not count as passed.
 //
-// The judge is the session's own backend, asked by a request of its own that runs through the generation stage, with the
+// The judge is the session's own backend, or that of the strategy (see TwoSolver.Judge), asked by a request of its own that runs through the generation stage, with the
 // options of the validation. The validation's payload has these requests in its log; their tokens are in the Totals of the
 // session and not in the Result. When one of them fails, so does the validation.
 //
@@ -28,19 +28,20 @@ func judged(q stages.Requirement) bool { return q.Check == nil && q.CheckPrefix 
 
 // judge asks the model about one requirement.
 func (s *Session) judge(
-	ctx context.Context, outer *request, q stages.Requirement, t stages.Target, o stages.ModelOptions,
+	ctx context.Context, outer *request, q stages.Requirement, t stages.Target, in *stages.Validation,
 ) (v stages.Verdict, log stages.List[stages.Exchange], err error) {
 	m, err := judgement(q, t)
 	if err != nil {
-		return v, log, err
+		return v, log, &finalError{err}
 	}
 	ctx, r, err := s.beginWith(ctx, outer.given)
 	if err != nil {
-		return v, log, err
+		return v, log, &finalError{err}
 	}
 	defer s.end(r)
-	g, _, err := s.generation(ctx, r, nil, stages.NewGeneration(r.meta(), stages.GenerationFields{
-		Messages: stages.ListOf(m), ModelOptions: o, Backend: r.backend,
+	meta := r.meta()
+	g, _, err := s.generation(ctx, r, nil, stages.NewGeneration(meta, stages.GenerationFields{
+		Messages: stages.ListOf(m), ModelOptions: in.ModelOptions(), Backend: r.delegate(meta, outer.delegated(in.Meta())),
 	}))
 	log, _ = s.loggedOf(r)
 	if err != nil {

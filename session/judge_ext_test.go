@@ -162,7 +162,7 @@ func TestJudgeFails(t *testing.T) {
 					return g, nil
 				}))
 			}
-			res, err := s.Instruct(t.Context(), "Write.", session.Require(session.Judge("Be kind."), mentions("tide")))
+			res, err := s.Instruct(t.Context(), "Write.", session.Require(session.Judge("Be kind."), mentions("tide")), session.LoopBudget(1))
 			if res != nil || err == nil {
 				t.Fatalf("got %+v, %v", res, err)
 			}

@@ -55,7 +55,7 @@ func TestLogsHoldWhatTheLinksLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			res, err := s.Instruct(t.Context(), "hello")
+			res, err := s.Instruct(t.Context(), "hello", session.LoopBudget(1))
 			if (err != nil) != tc.err {
 				t.Fatalf("got %v, %v", res, err)
 			}

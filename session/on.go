@@ -17,6 +17,10 @@ type Caller interface {
 	Act(ctx context.Context, action stages.Action, opts ...InstructOption) (*Result, error)
 	Validate(ctx context.Context, requirements ...stages.Requirement) (*Report, error)
 
+	Stream(ctx context.Context, description string, opts ...InstructOption) *Stream
+	StreamChat(ctx context.Context, text string, opts ...InstructOption) *Stream
+	StreamAct(ctx context.Context, action stages.Action, opts ...InstructOption) *Stream
+
 	run(ctx context.Context, i instruction, opts []InstructOption) (*Result, error)
 }
 

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/maillon-go/maillon/stages"
@@ -14,6 +15,7 @@ type plan struct {
 	inFlight int // attempts of a step
 	choose   func(passed []stages.Attempt) int
 	strong   *solver // nil where there is none
+	judge    *solver // of requirements that a model decides on; nil: the session's backend
 	own      func() []stages.Requirement
 }
 
@@ -23,7 +25,11 @@ type solver struct {
 	says    stages.Backend
 }
 
-// delegate says which backend answers a generation. One in the place of the session's is remembered by the correlation
+func newSolver(b Backend) *solver {
+	return &solver{b, newOpened(b, "", stages.Map[any]{}).describe("")}
+}
+
+// delegate says which backend answers a generation, or judges for a validation. One in the place of the session's is remembered by the correlation
 // id, for as long as the request lasts: a link may call it late.
 func (r *request) delegate(m stages.Meta, to *solver) stages.Backend {
 	if to == nil {
@@ -32,20 +38,24 @@ func (r *request) delegate(m stages.Meta, to *solver) stages.Backend {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.solvers == nil {
-		r.solvers = map[string]Backend{}
+		r.solvers = map[string]*solver{}
 	}
-	r.solvers[m.CorrelationID] = to.backend
+	r.solvers[m.CorrelationID] = to
 	return to.says
+}
+
+// delegated is the one that answers in the place of the session's backend, or nil.
+func (r *request) delegated(m stages.Meta) *solver {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.solvers[m.CorrelationID]
 }
 
 // answering is the backend of a generation.
 func (s *Session) answering(r *request, m stages.Meta) Backend {
-	r.mu.Lock()
-	b := r.solvers[m.CorrelationID]
-	r.mu.Unlock()
-	switch {
-	case b != nil:
-		return b
+	switch to := r.delegated(m); {
+	case to != nil:
+		return to.backend
 	case s.apart:
 		return r.answers
 	}
@@ -53,7 +63,8 @@ func (s *Session) answering(r *request, m stages.Meta) Backend {
 }
 
 // plans finds out how to run a strategy. No strategy at all, which a hook can choose, is one attempt.
-func plans(s stages.Strategy) (plan, error) {
+// The backends that it names are those of the session.
+func plans(ctx context.Context, in *Session, s stages.Strategy) (plan, error) {
 	p := plan{kind: stages.RepairCustom, budget: DefaultLoopBudget, inFlight: 1}
 	switch run, ok := s.(Strategy); {
 	case s == nil:
@@ -63,7 +74,7 @@ func plans(s stages.Strategy) (plan, error) {
 		p.strategy = run
 	default:
 		var err error
-		if p.strategy, err = named(s.Name(), s.Settings()); err != nil {
+		if p.strategy, err = named(s.Name(), s.Settings(), func(name string) (Backend, error) { return in.helper(ctx, name) }); err != nil {
 			return p, err
 		}
 	}
@@ -91,7 +102,14 @@ func plans(s stages.Strategy) (plan, error) {
 		if nilBackend(b) {
 			return p, fmt.Errorf("%w: strategy %q escalates to no backend", ErrOption, p.strategy.Name())
 		}
-		p.strong = &solver{b, newOpened(b, "", stages.Map[any]{}).describe("")}
+		p.strong = newSolver(b)
+	}
+	if x, ok := p.strategy.(interface{ JudgedBy() Backend }); ok {
+		if b := x.JudgedBy(); !nilBackend(b) {
+			p.judge = newSolver(b)
+		} else if b != nil {
+			return p, fmt.Errorf("%w: strategy %q: the judge is a nil function", ErrOption, p.strategy.Name())
+		}
 	}
 	if x, ok := p.strategy.(interface{ RepairKind() stages.RepairKind }); ok {
 		p.kind = x.RepairKind()
@@ -102,12 +120,19 @@ func plans(s stages.Strategy) (plan, error) {
 	return p, nil
 }
 
-// required is what answers have to fulfil: the strategy's own requirements, where it has some, else the call's.
-func (p *plan) required(call stages.List[stages.Requirement]) stages.List[stages.Requirement] {
-	if p.own != nil {
-		return stages.ListOf(p.own()...)
+// required is what answers have to fulfil: the strategy's own requirements, where it has some, else the call's. That they
+// can be decoded stays one, where links have left it.
+func (p *plan) required(call stages.List[stages.Requirement], typed bool) stages.List[stages.Requirement] {
+	if p.own == nil {
+		return call
 	}
-	return call
+	own := stages.ListOf(p.own()...)
+	for _, q := range call.All() {
+		if typed && q.Name == decodeName && q.Description == decodeText && q.CheckOnly {
+			own = own.Append(q)
+		}
+	}
+	return own
 }
 
 // steps are those that are left after step n of a loop with this budget.

@@ -41,7 +41,7 @@ func TestFaultOfAnyError(t *testing.T) {
 			rec := &recorder{}
 			s := start(t, session.WithBackend(script(fails(tc.err), fails(tc.err))), session.WithSetup(rec.register))
 			for n := 1; n <= 2; n++ { // each call has its own report
-				if _, err := s.Instruct(t.Context(), "hello"); err == nil || err.Error() != tc.err.Error() {
+				if _, err := s.Instruct(t.Context(), "hello", session.LoopBudget(1)); err == nil || err.Error() != tc.err.Error() {
 					t.Errorf("got %v", err)
 				}
 				if got := rec.count("error_occurred"); got != n {
@@ -75,7 +75,7 @@ func TestFaultsOfAHedge(t *testing.T) {
 					_, b := next(ctx, g)
 					return out, tc.ends(a, b)
 				})))
-			if _, err := s.Instruct(t.Context(), "hello"); err == nil {
+			if _, err := s.Instruct(t.Context(), "hello", session.LoopBudget(1)); err == nil {
 				t.Error("no error")
 			}
 			if n := rec.count("error_occurred"); n != tc.want {

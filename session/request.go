@@ -52,7 +52,7 @@ type request struct {
 	mu        sync.Mutex
 	loops     *loop              // being sampled, a list
 	flows     map[string]*flow   // being generated for a reader, by correlation id
-	solvers   map[string]Backend // of generations that the session's own backend does not answer, by correlation id
+	solvers   map[string]*solver // of generations and validations that the session's own backend does not answer, by correlation id
 	reason    string             // why the last loop failed
 	ran       []stages.ToolRun   // on the way to its final answer
 	faulted   reported           // by error_occurred

@@ -13,7 +13,7 @@ type Result struct {
 	Success bool
 	// FailureReason says why it does not.
 	FailureReason string
-	// Attempts are all tries with what was found about them, oldest first.
+	// Attempts are all tries with what was found about them, or the error that they ended in, oldest first.
 	Attempts stages.List[stages.Attempt]
 	Usage    stages.Usage // of all tries
 	// History is the conversation with this turn at its end: that of the session, or what to go on with without one.

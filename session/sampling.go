@@ -37,7 +37,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	}
 	m := r.after(c.Meta())
 	l := &loop{component: c}
-	if l.plan, err = plans(c.Strategy()); err != nil {
+	if l.plan, err = plans(ctx, s, c.Strategy()); err != nil {
 		return nil, nil, err
 	}
 	m.ComponentKind, m.ComponentName, m.Strategy = what.kind, what.name, ""
@@ -48,7 +48,7 @@ func (s *Session) trySampling(ctx context.Context, r *request, c *stages.Compone
 	if c.ToolsEnabled() {
 		l.tools = r.tools
 	}
-	l.requirements = l.plan.required(c.Requirements())
+	l.requirements = l.plan.required(c.Requirements(), r.decode != nil)
 	r.enter(l)
 	defer r.leave(l)
 	out, err := s.call.sampling(ctx, stages.NewSampling(m, stages.SamplingFields{
@@ -106,6 +106,12 @@ type sampling struct {
 	over    bool
 	final   int // index of the answer, after success
 	res     stages.SamplingResult
+
+	repaired int   // index of the last attempt that has an answer and was repaired; -1: none
+	failed   int   // attempts without an answer
+	failure  error // of the first of them
+	last     bool  // there must not be another step
+	hopeless bool  // the backend need not be asked again
 }
 
 // sample is the handler of the sampling stage. An error that ends the loop is part of the result.
@@ -118,7 +124,7 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 	if err != nil {
 		return nil, err
 	}
-	x := sampling{plan: &l.plan, s: s, r: r, l: l, p: p, begun: time.Now()}
+	x := sampling{plan: &l.plan, s: s, r: r, l: l, p: p, begun: time.Now(), repaired: -1}
 	x.done.all = x.done.first[:0]
 	res := &x.res
 	res.FinalAction, res.FinalHistory = p.Action(), p.History()
@@ -127,7 +133,9 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 	}
 	res.Attempts, res.Duration = x.done.attempts.List(), time.Since(x.begun)
 	if !res.Success {
-		x.final = best(x.done.all)
+		if x.final = best(x.done.all); x.final < 0 && res.Err == nil {
+			res.Err = x.failure
+		}
 	}
 	if x.final >= 0 {
 		final := x.done.all[x.final]
@@ -144,7 +152,7 @@ func (s *Session) sample(ctx context.Context, p *stages.Sampling) (*stages.Sampl
 }
 
 // run makes steps until an answer passes or the budget is used up. What a link blocks between two attempts ends the
-// loop too, without an error.
+// loop too, without an error. An attempt without an answer is one that failed.
 func (x *sampling) run(ctx context.Context) error {
 	budget := x.p.LoopBudget()
 	if budget < 1 {
@@ -167,9 +175,16 @@ func (x *sampling) run(ctx context.Context) error {
 		if err := x.step(ctx, q, attempts); err != nil || x.over {
 			return err
 		}
+		if left > 0 && x.hopeless && best(x.done.all[first.Len():]) < 0 { // nothing is left but the strong backend's step
+			budget, left = n, x.steps(n, n)
+		}
+		x.hopeless = false
 		switch {
-		case left == 0:
+		case left == 0 || x.last:
 			x.res.FailureReason = fmt.Sprintf("no answer passed in %d attempts", x.res.Iterations)
+			if x.failed > 0 {
+				x.res.FailureReason += fmt.Sprintf(", %d of which failed: %v", x.failed, x.failure)
+			}
 			return nil
 		case x.r.sink.hasReleased():
 			x.r.sink.event(ctx, EventRetryRefused, stages.Map[any]{})
@@ -183,15 +198,22 @@ func (x *sampling) run(ctx context.Context) error {
 	}
 }
 
-// next asks the strategy what to ask next, and fires sampling_repair.
+// next asks the strategy what to ask next, and fires sampling_repair. A step without an answer leaves it with the answer
+// before, and with what the loop began with where there is none.
 func (x *sampling) next(ctx context.Context, n, left int, past stages.List[stages.Attempt]) (q question, err error) {
-	failed := x.done.all[past.Len()+best(x.done.all[past.Len():])]
+	if i := best(x.done.all[past.Len():]); i >= 0 {
+		x.repaired = past.Len() + i
+	}
+	failed := x.done.all[max(x.repaired, 0)]
 	f := Failed{
 		Attempt: failed.Attempt, Number: n, Left: left, Past: past, Start: x.p.Action(), StartHistory: x.p.History(),
-		History:       failed.history,
-		FailedHistory: failed.history.Append(failed.added...).Append(failed.Result.Message()),
+		History: failed.history, FailedHistory: failed.history,
 	}
-	action, history, err := x.strategy.Repair(ctx, f)
+	action, history := f.Start, f.StartHistory
+	if x.repaired >= 0 {
+		f.FailedHistory = failed.history.Append(failed.added...).Append(failed.Result.Message())
+		action, history, err = x.strategy.Repair(ctx, f)
+	}
 	switch {
 	case err != nil:
 		return q, fmt.Errorf("session: strategy %q: %w", x.strategy.Name(), err)

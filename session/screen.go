@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -125,7 +124,7 @@ func prefixChecks(ctx context.Context, requirements stages.List[stages.Requireme
 			v, err = q.CheckPrefix(ctx, text, false)
 			return err
 		}); err != nil {
-			return nil, fmt.Errorf("session: check of %q: %w", q, err)
+			return nil, checkFailed(q, err)
 		}
 		if v.Ruling == stages.Fail {
 			return &cutOff{i, v}, nil

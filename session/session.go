@@ -27,9 +27,10 @@ type Session struct {
 
 	mu           sync.Mutex
 	opened       bool
-	using        *opened        // the backend, nil before it is opened
-	backend      stages.Backend // what it says of itself
-	unfollow     func() bool    // the parent
+	using        *opened            // the backend, nil before it is opened
+	backend      stages.Backend     // what it says of itself
+	helpers      map[string]*opened // backends that strategies have named
+	unfollow     func() bool        // the parent
 	options      stages.ModelOptions
 	live         map[string]*request // by id
 	closing      bool                // no new calls

@@ -211,7 +211,12 @@ func TestSlotGivesUp(t *testing.T) {
 		}{
 			{"the budget is used up", nil, nil, []step{answer("secret 1"), answer("secret 2"), answer("secret 3")}, 3, true},
 			{"the same three times", nil, nil, []step{answer("secret"), answer("secret"), answer("secret")}, 1, true},
-			{"the strategy has its own requirements", nil, session.Using(ownRequirements{}), []step{answer("secret")}, 1, true},
+			{"the strategy has its own requirements", nil, session.Using(ownRequirements{}), []step{answer("secret 1"), answer("secret 2"), answer("secret 3")}, 3, true},
+			{
+				"it has, and a link took the requirement away", rewriteIn(ofComponent, func(c *stages.Component) *stages.Component {
+					return c.WithRequirements(stages.List[stages.Requirement]{})
+				}), session.Using(ownRequirements{}), []step{answer("secret")}, 1, true,
+			},
 			{
 				"a link wrote the answer", rewriteOut(ofComponent, func(c *stages.Component) *stages.Component {
 					return c.WithResult(stages.Output{Text: "secret"})
@@ -267,7 +272,7 @@ func TestSlotGivesUp(t *testing.T) {
 
 type ownRequirements struct{ session.RejectionSampling }
 
-func (ownRequirements) Budget() int                        { return 1 }
+func (ownRequirements) Budget() int                        { return 3 }
 func (ownRequirements) Requirements() []stages.Requirement { return nil }
 
 // A value that does not fulfil the requirements is an error of Call, which has nothing else to tell it by, and none of Result.
@@ -339,5 +344,27 @@ func TestSlotArguments(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A strategy with requirements of its own repairs what cannot be decoded too.
+func TestSlotWithRequirementsOfTheStrategy(t *testing.T) {
+	t.Parallel()
+	for _, form := range componentForms {
+		t.Run(form.name, func(t *testing.T) {
+			t.Parallel()
+			rec, p := &recorder{}, stages.NewPipeline(stages.PipelineConfig{})
+			if err := rec.register(p); err != nil {
+				t.Fatal(err)
+			}
+			on := form.on(t, script(answer("secret"), answer(`{"time":"06:40","high":true}`), answer(`{"time":"sure","high":true}`)), stages.History{}, p)
+			out, err := tideSlot.Call(t.Context(), on, tideIn{}, session.Using(demanding{session.MultiTurn{LoopBudget: 3}}), session.Require(mentions("nothing")))
+			if err != nil || out.Time != "sure" {
+				t.Errorf("got %+v, %v", out, err)
+			}
+			if q := last[*stages.Sampling](t, rec, "sampling_loop_start").Requirements(); q.Len() != 2 || q.At(0).Description != "Mention sure" || q.At(1).Name != "decode" {
+				t.Errorf("the requirements are %v", q)
+			}
+		})
 	}
 }

@@ -49,36 +49,36 @@ func (x *sampling) concurrently(ctx context.Context, q question, attempts int) (
 			return nil
 		})
 	}
-	var failed error // the first that did not get an answer
-	first := len(x.done.all)
 	for x.pending = attempts - 1; x.pending >= 0; x.pending-- {
 		t := <-ends
 		x.s.passOn(t.err)
-		over := x.over || err != nil
-		switch e := x.take(ctx, t); {
-		case e == nil, t.err != nil && over: // it was cancelled, or does not matter any more
-		case err != nil:
-		case t.err == nil || decisive(e):
+		if t.err != nil && (x.over || err != nil) { // it was cancelled, or does not matter any more
+			x.res.Usage = x.res.Usage.Add(t.usage)
+			continue
+		}
+		if e := x.take(ctx, t); err == nil {
 			err = e
-		case failed == nil:
-			failed = e
 		}
 		if x.over || err != nil {
 			cancel(errDecided)
 		}
 	}
-	if err == nil && len(x.done.all) == first {
-		err = failed
-	}
 	return err
 }
 
 // take puts an attempt on record, fires sampling_iteration, and sees whether the loop is over with it. Its error is that
-// of the attempt or of the hook.
+// of the hook, or one of the attempt that ends the loop.
 func (x *sampling) take(ctx context.Context, t tried) error {
 	x.res.Usage = x.res.Usage.Add(t.usage)
 	if t.err != nil {
-		return t.err
+		if x.ends(ctx, t.err) {
+			return t.err
+		}
+		if x.failed++; x.failure == nil {
+			x.failure = t.err
+		}
+		x.last = x.last || len(t.ran) > 0 // what a tool does is not done twice because the backend failed
+		x.hopeless = x.hopeless || hopeless(t.err)
 	}
 	x.done.add(t.try)
 	x.res.Iterations++
@@ -92,10 +92,32 @@ func (x *sampling) take(ctx context.Context, t tried) error {
 	case err != nil && (!x.over || !blocked(err)):
 		return x.stopped(err)
 	case x.over: // it came too late to change anything
+		return nil
 	case x.choose == nil && t.Passed():
 		x.succeed(len(x.done.all) - 1)
 	}
 	return nil
+}
+
+// ends says that the error of an attempt is that of the loop: a link blocked or failed, trying again would come to the same,
+// something called Goexit, nobody waits for an answer any more, or the reader of a stream has a part of this one.
+func (x *sampling) ends(ctx context.Context, err error) bool {
+	_, linked := as[*chain.LinkError](err)
+	_, final := as[*finalError](err)
+	return linked || final || blocked(err) || leadsTo(err, chain.ErrGoexit) || leadsTo(err, ErrNoResult) || leadsTo(err, ErrHoldBack) ||
+		ctx.Err() != nil || x.r.Err() != nil || x.r.sink.hasReleased()
+}
+
+// finalError is an error of one attempt that another one would have too.
+type finalError struct{ error }
+
+func (e *finalError) Unwrap() error { return e.error }
+
+// hopeless says that the same backend need not be asked again.
+func hopeless(err error) bool {
+	e, refused := as[*BackendError](err)
+	_, panicked := as[*chain.PanicError](err)
+	return refused && !e.Temporary() || panicked
 }
 
 // vote lets the strategy choose among the attempts since the first that passed.

@@ -39,6 +39,24 @@ var strategies = []struct {
 	{"nagging", stages.RepairCustom, func(session.Backend) session.Strategy { return nagging{} }},
 }
 
+// strategyBy is a strategy, unary or streamed.
+type strategyBy struct {
+	name string
+	kind stages.RepairKind
+	make func(strong session.Backend) session.Strategy
+	way  string
+	give func(t *testing.T, s *session.Session, description string, opts ...session.InstructOption) (*session.Result, error)
+}
+
+func byWay() (out []strategyBy) {
+	for _, way := range calls {
+		for _, st := range strategies {
+			out = append(out, strategyBy{st.name, st.kind, st.make, way.name, way.give})
+		}
+	}
+	return out
+}
+
 func twoSolver(m session.TwoSolverMode) func(session.Backend) session.Strategy {
 	return func(strong session.Backend) session.Strategy {
 		return session.TwoSolver{Strong: strong, LoopBudget: 2, Mode: m}
@@ -61,16 +79,18 @@ func TestSamplingHooksOfEveryStrategy(t *testing.T) {
 		{"the second passes", []step{answer("no"), answer("yes")}, 2, 1, true, nil},
 		{"the last passes", []step{answer("no"), answer("no"), answer("yes")}, 3, 2, true, nil},
 		{"none passes", []step{answer("no"), answer("no"), answer("no")}, 3, 2, false, nil},
-		{"an error at once", []step{fails(errDown)}, 0, 0, false, errDown},
-		{"an error after a repair", []step{answer("no"), fails(errDown)}, 1, 1, false, errDown},
-		{"an error in the last attempt", []step{answer("no"), answer("no"), fails(errDown)}, 2, 2, false, errDown},
+		{"nothing but errors", []step{fails(errDown), fails(errScript), fails(errScript)}, 3, 2, false, errDown},
+		{"an error at first", []step{fails(errDown), answer("yes")}, 2, 1, true, nil},
+		{"errors, then an answer", []step{fails(errDown), fails(errDown), answer("no")}, 3, 2, false, nil},
+		{"an error after a repair", []step{answer("no"), fails(errDown), answer("yes")}, 3, 2, true, nil},
+		{"an error in the last attempt", []step{answer("no"), answer("no"), fails(errDown)}, 3, 2, false, nil},
 	} {
-		for _, st := range strategies {
-			t.Run(fmt.Sprintf("%s by %s", tc.name, st.name), func(t *testing.T) {
+		for _, st := range byWay() {
+			t.Run(fmt.Sprintf("%s by %s %s", tc.name, st.name, st.way), func(t *testing.T) {
 				t.Parallel()
 				rec, b := &recorder{}, script(tc.steps...)
 				s := start(t, session.WithBackend(b), session.WithSetup(rec.register))
-				res, err := s.Instruct(t.Context(), "Say yes.", session.Require(mentions("yes")), session.Using(st.make(b)))
+				res, err := st.give(t, s, "Say yes.", session.Require(mentions("yes")), session.Using(st.make(b)))
 				if !errors.Is(err, tc.err) || err == nil && res.Success != tc.success {
 					t.Fatalf("got %+v, %v", res, err)
 				}
@@ -101,10 +121,23 @@ func TestSamplingHooksOfEveryStrategy(t *testing.T) {
 				end := last[*stages.Sampling](t, rec, "sampling_loop_end")
 				exhausted := !tc.success && tc.err == nil
 				if end.Success() != tc.success || !errors.Is(end.Err(), tc.err) || end.Iterations() != tc.iterations ||
-					end.Attempts().Len() != tc.iterations || (end.FailureReason() != "") != exhausted {
+					end.Attempts().Len() != tc.iterations || exhausted && end.FailureReason() == "" || exhausted && res.FailureReason != end.FailureReason() {
 					t.Errorf("sampling_loop_end got %+v", end)
 				}
-				if want := (stages.Usage{InputTokens: 2 * tc.iterations, OutputTokens: tc.iterations}); end.Usage() != want {
+				answered := 0
+				for i, a := range end.Attempts().All() {
+					if a.Err == nil {
+						answered++
+						continue
+					}
+					if !errors.Is(a.Err, errDown) && !errors.Is(a.Err, errScript) || a.Passed() {
+						t.Errorf("attempt %d failed with %v", i+1, a.Err)
+					}
+				}
+				if said := strings.Contains(end.FailureReason(), errDown.Error()); exhausted && said != (answered < tc.iterations) {
+					t.Errorf("the reason is %q", end.FailureReason())
+				}
+				if want := (stages.Usage{InputTokens: 2 * answered, OutputTokens: answered}); end.Usage() != want {
 					t.Errorf("usage %+v, want %+v", end.Usage(), want)
 				}
 			})
@@ -170,7 +203,9 @@ func TestStrategiesByName(t *testing.T) {
 		{"a concurrency of nothing", "multi_turn", set{"concurrency": 0}, 0, "", "concurrency must be a whole number"},
 		{"half a sample", "majority_voting", set{"samples": 0.5}, 0, "", "samples must be a whole number"},
 		{"no strong backend", "two_solver", nil, 0, "", "escalates to no backend"},
-		{"a strong backend that is none", "two_solver", set{"strong": "the big one"}, 0, "", "strong is a string and not a Backend"},
+		{"a strong backend that is none", "two_solver", set{"strong": 1}, 0, "", "strong is a int and neither a Backend nor the name of one"},
+		{"a name without backends", "two_solver", set{"strong": "big"}, 0, "", `strategy "two_solver": strong: session: unknown backend "big": register it with WithBackends`},
+		{"a judge that is none", "two_solver", set{"strong": strong, "judge": 1}, 0, "", "judge is a int"},
 		{"a mode that nobody knows", "two_solver", set{"strong": strong, "mode": "guess"}, 0, "", `no mode "guess"`},
 		{"a mode that is none", "two_solver", set{"strong": strong, "mode": 1}, 0, "", "mode is a int"},
 	} {
@@ -206,6 +241,7 @@ func TestStrategiesThatCannotRun(t *testing.T) {
 		"no samples":                   session.MajorityVoting{},
 		"no strong backend":            session.TwoSolver{LoopBudget: 1},
 		"a function that is none":      session.TwoSolver{LoopBudget: 1, Strong: session.BackendFunc(nil)},
+		"a judge that is none":         session.TwoSolver{LoopBudget: 1, Strong: echo(), Judge: session.BackendFunc(nil)},
 		"a mode that nobody knows":     session.TwoSolver{LoopBudget: 1, Strong: echo(), Mode: "guess"},
 		"a choice that does not exist": choosing(3),
 	} {

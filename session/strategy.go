@@ -21,14 +21,22 @@ const DefaultLoopBudget = 3
 //     where one did, when all have ended; without it the first that passes is the answer;
 //   - Escalate() Backend: answers one more attempt, by itself, after the last step, instead of the session's backend. The
 //     session does not close it;
+//   - JudgedBy() Backend: judges in the loop, see Judge, in the place of the session's backend; nil leaves it to that one.
+//     The session does not close it;
 //   - RepairKind() stages.RepairKind: instead of stages.RepairCustom;
-//   - Requirements() []stages.Requirement: checked instead of those of the call. They are not shown to the model.
+//   - Requirements() []stages.Requirement: checked instead of those of the call. They are not shown to the model. That a
+//     typed answer can be decoded is checked all the same.
 //
 // A struct that embeds a Strategy of this package, and has one of these methods itself, changes that and keeps the rest.
 //
 // The attempts of a step ask the same, concurrently. The first that passes cancels the others through their contexts, and
-// the loop waits for them. Where none passes, Repair is asked once, about the best of them. An error of one attempt does
-// not matter while another one of its step gives an answer; a block, or a link that fails, ends the loop in any case.
+// the loop waits for them. Where none passes, Repair is asked once, about the best of them.
+//
+// An error of the backend is an attempt that failed; it is on record with its Err. After a step without any answer Repair
+// is asked about the answer before, once more; where there is none, what the loop began with is asked again. No further
+// step follows an error behind a tool that was run, or behind text that the reader of a stream has got, and none but that
+// of Escalate a panic or a *BackendError that is not Temporary. A block, a link or a function that checks and fails, and
+// the end of the call's context end the loop in any case.
 //
 // Repair may be called concurrently, for different calls.
 type Strategy interface {

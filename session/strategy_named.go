@@ -24,11 +24,12 @@ const (
 	settingSamples     = "samples"
 	settingMode        = "mode"
 	settingStrong      = "strong"
+	settingJudge       = "judge"
 )
 
 // named is the strategy of this package that stages.NamedStrategy asks for. A setting that it does not have is an error.
-func named(name string, from stages.Map[any]) (s Strategy, err error) {
-	set := settings{strategy: name, from: from}
+func named(name string, from stages.Map[any], open func(name string) (Backend, error)) (s Strategy, err error) {
+	set := settings{strategy: name, from: from, open: open}
 	switch name {
 	case rejectionName:
 		s = RejectionSampling{LoopBudget: set.budget(DefaultLoopBudget), Concurrency: set.number(settingConcurrency, 1)}
@@ -39,7 +40,10 @@ func named(name string, from stages.Map[any]) (s Strategy, err error) {
 	case votingName:
 		s = MajorityVoting{Samples: set.number(settingSamples, DefaultSamples), LoopBudget: set.budget(1)}
 	case twoSolverName:
-		s = TwoSolver{Strong: set.backend(settingStrong), LoopBudget: set.budget(DefaultLoopBudget), Mode: set.mode(settingMode)}
+		s = TwoSolver{
+			Strong: set.backend(settingStrong), Judge: set.backend(settingJudge),
+			LoopBudget: set.budget(DefaultLoopBudget), Mode: set.mode(settingMode),
+		}
 	default:
 		return nil, fmt.Errorf("%w: %q", ErrUnknownStrategy, name)
 	}
@@ -50,6 +54,7 @@ func named(name string, from stages.Map[any]) (s Strategy, err error) {
 type settings struct {
 	strategy string
 	from     stages.Map[any]
+	open     func(name string) (Backend, error)
 	known    []string
 	err      error
 }
@@ -124,11 +129,21 @@ func (s *settings) mode(key string) TwoSolverMode {
 
 func (s *settings) backend(key string) Backend {
 	v, ok := s.get(key)
-	b, isBackend := v.(Backend)
-	if ok && !isBackend {
-		s.fail(fmt.Errorf("%w: strategy %q: %s is a %T and not a Backend", ErrOption, s.strategy, key, v))
+	if !ok {
+		return nil
 	}
-	return b
+	switch v := v.(type) {
+	case Backend:
+		return v
+	case string:
+		b, err := s.open(v)
+		if err != nil {
+			s.fail(fmt.Errorf("strategy %q: %s: %w", s.strategy, key, err))
+		}
+		return b
+	}
+	s.fail(fmt.Errorf("%w: strategy %q: %s is a %T and neither a Backend nor the name of one", ErrOption, s.strategy, key, v))
+	return nil
 }
 
 // end is the error of reading, or that there is a setting which nobody asked for.

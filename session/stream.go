@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+
+	"github.com/maillon-go/maillon/stages"
 )
 
 // Errors of streams.
@@ -22,14 +24,15 @@ var (
 	ErrStreamText = errors.New("session: the backend answered with another text than it had streamed")
 )
 
-// Stream is an instruction whose answer is read while it is made. It works while it is read, on the goroutine of its
+// Stream is a call whose answer is read while it is made: an instruction, a message or a component. It works while it is read, on the goroutine of its
 // reader, and has no goroutine of its own: one that is never read does nothing and leaves nothing behind. Its methods may
 // be called concurrently; it can be read once.
 type Stream struct {
-	s    *Session
+	on   Caller
 	ctx  context.Context
 	i    instruction
 	opts []InstructOption
+	bad  error // why there is nothing to call
 
 	mu    sync.Mutex
 	state streamState
@@ -55,7 +58,50 @@ const (
 // The call begins when the stream is read. Once text is released the model is not asked again: an answer that then turns out
 // not to fulfil the requirements, or breaks off, is the last one.
 func (s *Session) Stream(ctx context.Context, description string, opts ...InstructOption) *Stream {
-	return &Stream{s: s, ctx: ctx, i: task(description), opts: opts}
+	return &Stream{on: s, ctx: ctx, i: task(description), opts: opts}
+}
+
+// StreamChat is Chat with an answer that can be read as it comes: see Stream.
+func (s *Session) StreamChat(ctx context.Context, text string, opts ...InstructOption) *Stream {
+	return &Stream{on: s, ctx: ctx, i: message(text), opts: opts}
+}
+
+// StreamAct is Act with an answer that can be read as it comes: see Stream.
+func (s *Session) StreamAct(ctx context.Context, action stages.Action, opts ...InstructOption) *Stream {
+	i, err := act(action)
+	return &Stream{on: s, ctx: ctx, i: i, opts: opts, bad: err}
+}
+
+func (a *apart) Stream(ctx context.Context, description string, opts ...InstructOption) *Stream {
+	return &Stream{on: a, ctx: ctx, i: task(description), opts: opts}
+}
+
+func (a *apart) StreamChat(ctx context.Context, text string, opts ...InstructOption) *Stream {
+	return &Stream{on: a, ctx: ctx, i: message(text), opts: opts}
+}
+
+func (a *apart) StreamAct(ctx context.Context, action stages.Action, opts ...InstructOption) *Stream {
+	i, err := act(action)
+	return &Stream{on: a, ctx: ctx, i: i, opts: opts, bad: err}
+}
+
+// StreamInstruct is Session.Stream without a session: see On.
+func StreamInstruct(
+	ctx context.Context, backend Backend, history stages.History, description string, opts ...InstructOption,
+) *Stream {
+	return On(backend, history).Stream(ctx, description, opts...)
+}
+
+// StreamChat is Session.StreamChat without a session: see On.
+func StreamChat(ctx context.Context, backend Backend, history stages.History, text string, opts ...InstructOption) *Stream {
+	return On(backend, history).StreamChat(ctx, text, opts...)
+}
+
+// StreamAct is Session.StreamAct without a session: see On.
+func StreamAct(
+	ctx context.Context, backend Backend, history stages.History, action stages.Action, opts ...InstructOption,
+) *Stream {
+	return On(backend, history).StreamAct(ctx, action, opts...)
 }
 
 // Text runs the call and yields the released chunks of the answer, each with a nil error. When the call fails the last item
@@ -92,7 +138,7 @@ func (st *Stream) begin(yield func(string, error) bool) (*sink, error) {
 	case st.state != unread:
 		return nil, ErrStreamRead
 	}
-	st.state, st.sink = reading, &sink{s: st.s, yield: yield}
+	st.state, st.sink = reading, &sink{yield: yield}
 	return st.sink, nil
 }
 
@@ -106,9 +152,13 @@ func (st *Stream) read(k *sink) (last error) {
 		defer st.mu.Unlock()
 		st.state, st.res, st.err = ended, res, err
 	}()
+	if st.bad != nil {
+		err = st.bad
+		return err
+	}
 	i := st.i
 	i.sink = k
-	res, err = st.s.run(st.ctx, i, st.opts)
+	res, err = st.on.run(st.ctx, i, st.opts)
 	if stopped := k.halted(); err != nil && stopped != nil && !leadsTo(err, stopped) {
 		err = fmt.Errorf("%w: %w", stopped, err)
 	}

@@ -438,12 +438,19 @@ func TestStreamNoRetryAfterRelease(t *testing.T) {
 	}
 	t.Run("before a release", func(t *testing.T) {
 		t.Parallel()
-		b := &pieces{answers: [][]string{{}, {"a"}}}
-		b.before = func(context.Context, int) error { b.err = nil; return nil }
-		b.err = errOffline
-		s := start(t, session.WithBackend(b), session.WithSetup(use1(generationChain, chain.Intercept[*stages.Generation]("again", again))))
-		if r := streamed(t, s.Stream(t.Context(), "go")); r.text() != "a" || r.last != nil || b.asked != 2 {
-			t.Errorf("got %q, %v, asked %d times", r.text(), r.last, b.asked)
+		var asked int
+		r := inBothWays(t, func() []session.Option {
+			asked = 0
+			b := streamingFunc(func(_ context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
+				if asked++; asked == 1 {
+					return nil, errOffline
+				}
+				return g.Done(stages.GenerationResult{Output: stages.Output{Text: "a"}}), emit("a")
+			})
+			return []session.Option{session.WithBackend(b), session.WithSetup(use1(generationChain, chain.Intercept[*stages.Generation]("again", again)))}
+		})
+		if r.text() != "a" || r.last != nil || asked != 2 {
+			t.Errorf("got %q, %v, asked %d times", r.text(), r.last, asked)
 		}
 	})
 	t.Run("the sampling loop", func(t *testing.T) {
@@ -487,10 +494,13 @@ func TestStreamTooLate(t *testing.T) {
 			t.Error("the log has the text")
 		}
 	}
-	s = start(t, session.WithBackend(inPieces("a", "b")),
-		session.WithSetup(use1(generationChain, chain.After("block", blocking[*stages.Generation], stages.AcceptsChunks()))))
-	r = streamed(t, s.Stream(t.Context(), "go"))
-	if wantBlock(t, r.last, "generation"); r.text() != "ab" || s.History().Len() != 0 {
+	r = inBothWays(t, func() []session.Option {
+		return []session.Option{
+			session.WithBackend(inPieces("a", "b")),
+			session.WithSetup(use1(generationChain, chain.After("block", blocking[*stages.Generation], stages.AcceptsChunks()))),
+		}
+	})
+	if wantBlock(t, r.last, "generation"); r.text() != "ab" {
 		t.Errorf("got %q", r.text())
 	}
 }
@@ -498,8 +508,8 @@ func TestStreamTooLate(t *testing.T) {
 // Text that precedes tool calls is part of the stream.
 func TestStreamToolCalls(t *testing.T) {
 	t.Parallel()
-	ev := &streamEvents{}
-	first := true
+	var ev *streamEvents
+	var first bool
 	b := streamingFunc(func(_ context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
 		text, calls := "It is at 06:40.", stages.List[stages.ToolCall]{}
 		if first {
@@ -510,8 +520,10 @@ func TestStreamToolCalls(t *testing.T) {
 		}
 		return g.Done(stages.GenerationResult{Output: stages.Output{Text: text, ToolCalls: calls}}), nil
 	})
-	s := start(t, session.WithBackend(b), session.WithTools(tideTool()), session.WithSetup(ev.register))
-	r := streamed(t, s.Stream(t.Context(), "go"))
+	r := inBothWays(t, func() []session.Option {
+		ev, first = &streamEvents{}, true
+		return []session.Option{session.WithBackend(b), session.WithTools(tideTool()), session.WithSetup(ev.register)}
+	})
 	res, err := r.result()
 	if err != nil || !slices.Equal(r.chunks, []string{"Let me see. ", "It is at 06:40."}) || res.Text() != "It is at 06:40." {
 		t.Errorf("got %q, %+v, %v", r.chunks, res, err)
@@ -570,5 +582,40 @@ func TestStreamInBlockScope(t *testing.T) {
 	}
 	if r := streamed(t, s.Stream(ctx, "go")); len(r.chunks) != 3 {
 		t.Errorf("after the block: %q", r.chunks)
+	}
+}
+
+// An answer from a cache that came in pieces once comes in chunks again, also to who wants the backend's own pieces.
+func TestStreamFromCache(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		source stages.Source
+		chunks int
+		by     session.Chunking
+		want   []string
+	}{
+		{"raw", stages.SourceCache, 3, session.ChunkRaw, []string{"One. ", "Two ", "three."}},
+		{"sentences", stages.SourceCache, 3, session.ChunkSentences, []string{"One. ", "Two three."}},
+		{"in one piece", stages.SourceCache, 0, session.ChunkRaw, []string{"One. Two three."}},
+		{"not from a cache", stages.SourceShortCircuit, 3, session.ChunkRaw, []string{"One. Two three."}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, session.WithBackend(echo()), session.WithSetup(func(p *stages.Pipeline) error {
+				_, err := p.Generation.Use(chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
+					return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+						return g.Done(stages.GenerationResult{
+							Output: stages.Output{Text: "One. Two three."}, Chunks: tc.chunks, Source: tc.source,
+						}), nil
+					}
+				}))
+				return err
+			}))
+			r := streamed(t, s.Stream(t.Context(), "Count.", session.Chunked(tc.by)))
+			if r.last != nil || !slices.Equal(r.chunks, tc.want) {
+				t.Errorf("got %q, %v", r.chunks, r.last)
+			}
+		})
 	}
 }

@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +41,20 @@ func streamed(tb testing.TB, st *session.Stream) read {
 		default:
 			r.chunks = append(r.chunks, chunk)
 		}
+	}
+	return r
+}
+
+// inBothWays makes the same call without a reader and with one, each in a session of its own, and compares verdict, history
+// and totals (behaviour 41). What the reader got is returned.
+func inBothWays(t *testing.T, fresh func() []session.Option, opts ...session.InstructOption) read {
+	t.Helper()
+	s := start(t, fresh()...)
+	unary := verdict(s.Instruct(t.Context(), "go", opts...)) + fmt.Sprint(texts(s.History()), s.Totals())
+	s = start(t, fresh()...)
+	r := streamed(t, s.Stream(t.Context(), "go", opts...))
+	if got := verdict(r.result()) + fmt.Sprint(texts(s.History()), s.Totals()); got != unary {
+		t.Errorf("streamed\n  %s\nunary\n  %s", got, unary)
 	}
 	return r
 }

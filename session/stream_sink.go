@@ -21,7 +21,7 @@ const (
 
 // sink is the reader's side of a call that is streamed.
 type sink struct {
-	s        *Session
+	s        *Session // from start on, like r
 	yield    func(string, error) bool
 	r        *request
 	chunking Chunking
@@ -57,11 +57,11 @@ type claim struct {
 type attempt struct{ _ byte }
 
 // start begins the stream of a request.
-func (k *sink) start(ctx context.Context, r *request, by Chunking) {
+func (k *sink) start(ctx context.Context, s *Session, r *request, by Chunking) {
 	if by == "" {
 		by = ChunkRaw
 	}
-	k.r, k.chunking, k.owed, k.meta = r, by, true, r.meta()
+	k.s, k.r, k.chunking, k.owed, k.meta = s, r, by, true, r.meta()
 	r.sink = k
 	k.stopping.Lock()
 	k.cancel = r.cancel
@@ -194,8 +194,8 @@ func (k *sink) give(chunk string) (err error) {
 }
 
 // releaseAll gives the reader a text that has passed as a whole.
-func (k *sink) releaseAll(ctx context.Context, c claim, text string) error {
-	return split(k.chunking, text, func(chunk string) error { return k.release(ctx, c, chunk) })
+func (k *sink) releaseAll(ctx context.Context, c claim, by Chunking, text string) error {
+	return split(by, text, func(chunk string) error { return k.release(ctx, c, chunk) })
 }
 
 // answered releases the answer of the call, unless that was done before: then it stays what the reader got.
@@ -208,7 +208,7 @@ func (k *sink) answered(ctx context.Context, c *stages.Component) (*stages.Compo
 	k.mu.Unlock()
 	switch res := c.Result(); {
 	case owed && c.Success():
-		return c, k.releaseAll(ctx, claim{attempt: at, flow: &flow{}}, res.Text)
+		return c, k.releaseAll(ctx, claim{attempt: at, flow: &flow{}}, k.chunking, res.Text)
 	case !owed && released && res.Text != text:
 		k.discarded("component")
 		res.Text = text

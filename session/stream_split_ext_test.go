@@ -268,8 +268,9 @@ func TestStreamChunks(t *testing.T) {
 		{session.ChunkParagraphs, "\n\nOne", []string{"\n\nOne"}},
 	} {
 		for _, size := range []int{1, 2, 3, 100} {
-			s := start(t, session.WithBackend(inPieces(cutAt(tc.text, func() int { return size })...)))
-			r := streamed(t, s.Stream(t.Context(), "go", session.Chunked(tc.by)))
+			r := inBothWays(t, func() []session.Option {
+				return []session.Option{session.WithBackend(inPieces(cutAt(tc.text, func() int { return size })...))}
+			}, session.Chunked(tc.by))
 			if !slices.Equal(r.chunks, tc.want) || r.last != nil {
 				t.Errorf("%s, pieces of %d bytes: got %q, %v, want %q", tc.by, size, r.chunks, r.last, tc.want)
 			}

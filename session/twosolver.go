@@ -26,12 +26,16 @@ const (
 // session's also then. The session does not close the strong backend. It may ask for tools, in which case it is asked
 // again with what they returned.
 //
-// By name, as a hook sets it, it is "two_solver" with the setting "strong", a Backend, and the optional settings
-// "loop_budget" and "mode".
+// By name, as a hook sets it, it is "two_solver" with the setting "strong" and the optional settings "judge", "loop_budget"
+// and "mode". The two backends may be values, or names: those of WithBackends, opened without settings when they are
+// first needed, once for each session, and closed with it.
 type TwoSolver struct {
 	Strong     Backend       // answers the last attempt; nil is an error
 	LoopBudget int           // attempts of the fast backend at most; below 1 is an error
 	Mode       TwoSolverMode // what the strong backend is shown; "" is FreshStart
+	// Judge decides on the requirements that a model decides on, of the strong backend's answer too, and its reasons are
+	// the feedback: see Judge. Nil leaves it to the session's backend. The session does not close it.
+	Judge Backend
 	// Feedback says what is wrong with a failed answer, for the model that tries next. It may ask a judge, such as by
 	// stages.From(ctx).Generate. Its error ends the loop. With BestAttempt it is asked once more, about the best answer,
 	// of which only the attempt is told then. Nil lists Reasons.
@@ -51,6 +55,9 @@ func (s TwoSolver) Budget() int { return s.LoopBudget }
 
 // Escalate is the strong backend.
 func (s TwoSolver) Escalate() Backend { return s.Strong }
+
+// JudgedBy is the judge, nil for the session's backend.
+func (s TwoSolver) JudgedBy() Backend { return s.Judge }
 
 // RepairKind is stages.RepairTwoSolver.
 func (TwoSolver) RepairKind() stages.RepairKind { return stages.RepairTwoSolver }

@@ -114,7 +114,7 @@ func (s *Session) runChecks(ctx context.Context, r *request, v *stages.Validatio
 	for i, q := range requirements.All() {
 		findings[i].Requirement = q
 		if judged(q) && q.Description == "" {
-			return found, log, fmt.Errorf("%w: %s", ErrNoCheck, q)
+			return found, log, &finalError{fmt.Errorf("%w: %s", ErrNoCheck, q)}
 		}
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -130,13 +130,13 @@ func (s *Session) runChecks(ctx context.Context, r *request, v *stages.Validatio
 				case q.CheckPrefix != nil:
 					findings[i].Verdict, err = q.CheckPrefix(ctx, t.Output.Text, true)
 				default:
-					findings[i].Verdict, logs[i], err = s.judge(ctx, r, q, t, v.ModelOptions())
+					findings[i].Verdict, logs[i], err = s.judge(ctx, r, q, t, v)
 				}
 				return err
 			})
 			exited[i] = false
 			if caught[i] = err; err != nil {
-				return fmt.Errorf("session: check of %q: %w", q, err)
+				return checkFailed(q, err)
 			}
 			return nil
 		})
@@ -153,4 +153,13 @@ func (s *Session) runChecks(ctx context.Context, r *request, v *stages.Validatio
 		return found, log, err
 	}
 	return stages.ListOf(findings...), log, nil
+}
+
+// checkFailed is the error of a check. That of a function is final; a model may judge another answer.
+func checkFailed(q stages.Requirement, err error) error {
+	err = fmt.Errorf("session: check of %q: %w", q, err)
+	if judged(q) {
+		return err
+	}
+	return &finalError{err}
 }

@@ -1,7 +1,12 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
 	"strings"
 	"unicode"
 
@@ -20,7 +25,8 @@ type MajorityVoting struct {
 	Samples    int // answers at once; below 1 is an error
 	LoopBudget int // steps at most; 0 is 1, and below that is an error
 	// Key says what an answer votes for: two agree if it is the same. Nil compares the texts, but for their case, white
-	// space and the punctuation around them.
+	// space and the punctuation around them; a JSON object or array, alone or in a fenced block, as the value that it is,
+	// but for the case and the white space of strings.
 	Key func(stages.Output) string
 }
 
@@ -50,7 +56,7 @@ func (MajorityVoting) Repair(_ context.Context, f Failed) (stages.Action, stages
 func (s MajorityVoting) Choose(passed []stages.Attempt) int {
 	key := s.Key
 	if key == nil {
-		key = func(o stages.Output) string { return normalised(o.Text) }
+		key = vote
 	}
 	type candidate struct{ first, votes int }
 	candidates := make(map[string]*candidate, len(passed))
@@ -70,8 +76,50 @@ func (s MajorityVoting) Choose(passed []stages.Attempt) int {
 	return winner.first
 }
 
-// normalised is a text in lower case, with single blanks, without white space and punctuation around it.
-func normalised(text string) string {
-	text = strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsPunct(r) })
-	return strings.ToLower(strings.Join(strings.Fields(text), " "))
+// vote is what an answer votes for by default.
+func vote(o stages.Output) string {
+	if v, ok := composite(unfence(o.Text)); ok {
+		if b, err := json.Marshal(canonical(v)); err == nil { // with its keys sorted
+			return string(b)
+		}
+	}
+	return folded(strings.TrimFunc(o.Text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsPunct(r) && r != '-' }))
+}
+
+// folded is a text in lower case, with single blanks.
+func folded(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
+
+// composite reads a text that is one JSON object or array.
+func composite(text []byte) (v any, ok bool) {
+	if len(text) == 0 || text[0] != '{' && text[0] != '[' {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return nil, false
+	}
+	_, err := d.Token()
+	return v, errors.Is(err, io.EOF)
+}
+
+// canonical is a JSON value in a form that does not depend on how it was written.
+func canonical(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		for k := range x {
+			x[k] = canonical(x[k])
+		}
+	case []any:
+		for i := range x {
+			x[i] = canonical(x[i])
+		}
+	case string:
+		return folded(x)
+	case json.Number:
+		if f, err := x.Float64(); err == nil && math.Abs(f) < 1<<53 { // beyond that it would not be exact
+			return f + 0 // no negative zero
+		}
+	}
+	return v
 }

@@ -97,6 +97,15 @@ func TestVotesAgree(t *testing.T) {
 		{"a key", number, []string{"no", "it is 12", "maybe", "12 i think"}, 0}, // "no" and "maybe" agree: both have none
 		{"a key and more votes", number, []string{"no", "it is 12", "12 i think"}, 1},
 		{"one", nil, []string{"no"}, 0},
+		{"a sign", nil, []string{"5", "-5", "-5."}, 1},
+		{"JSON: the order of keys", nil, []string{`{"a":2}`, `{"a":1,"b":[true,null]}`, `{"b": [true,null], "a": 1}`}, 1},
+		{"JSON: the order of items", nil, []string{`[1,2]`, `[2,1]`, `[2, 1]`}, 1},
+		{"JSON: a fence", nil, []string{`{"a":2}`, "```json\n{\"a\": 1}\n```", `{"a":1}`}, 1},
+		{"JSON: how numbers are written", nil, []string{`{"a":2}`, `{"a":1.0}`, `{"a":10e-1}`, `{"a":2}`, `{"a":1}`}, 1},
+		{"JSON: numbers that are no float", nil, []string{`[12345678901234567890]`, `[12345678901234567891]`, `[12345678901234567891]`}, 1},
+		{"JSON: escapes and case", nil, []string{`{"a":"no"}`, `{"a":"Caf\u00e9  noir"}`, `{"a":"café noir"}`}, 1},
+		{"JSON: punctuation in a value", nil, []string{`{"a":"b"}`, `{"a":"b."}`, `{"a":"b."}`}, 1},
+		{"JSON with more behind it", nil, []string{`{"a":1}`, `{"a":1} {"b":1}`, `{"a":1} {"b":1}`}, 1},
 		{"empty answers", nil, []string{"yes", "", "..."}, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -119,10 +128,10 @@ func TestVotingWaitsForAllSamples(t *testing.T) {
 	b := gather(says("yes, a"), refuses(errDown), says("yes, b"), says("no"), says("yes, b"))
 	s := start(t, session.WithBackend(b), session.WithSetup(rec.register))
 	res, err := s.Instruct(t.Context(), "Say yes.", session.Require(mentions("yes")), session.Using(session.MajorityVoting{Samples: 5}))
-	if err != nil || !res.Success || res.Text() != "yes, b" || res.Attempts.Len() != 4 {
+	if err != nil || !res.Success || res.Text() != "yes, b" || res.Attempts.Len() != 5 {
 		t.Errorf("got %+v, %v", res, err)
 	}
-	if end := last[*stages.Sampling](t, rec, "sampling_loop_end"); end.FinalResult().Text != "yes, b" || end.Iterations() != 4 {
+	if end := last[*stages.Sampling](t, rec, "sampling_loop_end"); end.FinalResult().Text != "yes, b" || end.Iterations() != 5 {
 		t.Errorf("sampling_loop_end got %+v", end)
 	}
 	if got := texts(s.History()); len(got) != 2 || got[1] != "assistant: yes, b" {
@@ -144,5 +153,22 @@ func TestVotingRounds(t *testing.T) {
 		Samples: 2, Key: func(stages.Output) string { panic("no key") },
 	})); err == nil || !strings.Contains(fmt.Sprint(err), "no key") {
 		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+// Answers to a slot vote as values.
+func TestSlotsVote(t *testing.T) {
+	t.Parallel()
+	type tide struct {
+		High string `json:"high"`
+		Feet int    `json:"feet"`
+	}
+	when := session.NewSlot[string, tide]("tide", "When is the tide?")
+	s := start(t, session.WithBackend(inOrder([]string{
+		`{"high":"18:55","feet":2}`, `{"high":"06:40","feet":3}`, `{ "feet": 3, "high": "06:40" }`,
+	})))
+	got, err := when.Call(t.Context(), s, "today", session.Using(session.MajorityVoting{Samples: 3}))
+	if want := (tide{"06:40", 3}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

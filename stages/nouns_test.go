@@ -2,6 +2,7 @@ package stages
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -293,7 +294,8 @@ func TestSmallNouns(t *testing.T) {
 	if Pass.String()+Fail.String()+Unknown.String()+Ruling(9).String() != "passfailunknowninvalid" {
 		t.Error("Ruling.String is wrong")
 	}
-	if (Verdict{}).Passed() || !(Attempt{}).Passed() || (Attempt{Findings: ListOf(Finding{})}).Passed() {
+	if (Verdict{}).Passed() || !(Attempt{}).Passed() || (Attempt{Findings: ListOf(Finding{})}).Passed() ||
+		(Attempt{Err: errors.New("down")}).Passed() {
 		t.Error("unknown is no pass, and nothing to check is one")
 	}
 	if s := NamedStrategy("n", Map[any]{}.With("k", 1)); s.Name() != "n" || s.Settings().Len() != 1 {

@@ -175,7 +175,10 @@ func (i *Iteration) Result() Output { return i.in.Attempt.Result }
 // Results are the findings, one for each requirement.
 func (i *Iteration) Results() List[Finding] { return i.in.Attempt.Findings }
 
-// AllValid says that every result is a pass.
+// Err is why there is no answer, or nothing that was found about it; nil where there is.
+func (i *Iteration) Err() error { return i.in.Attempt.Err }
+
+// AllValid says that there is an answer and every result is a pass.
 func (i *Iteration) AllValid() bool { return i.in.Attempt.Passed() }
 
 // Passed is the number of results that are a pass.

@@ -140,7 +140,8 @@ func sameOptions(a, b ModelOptions) bool {
 }
 
 func sameAttempt(a, b Attempt) bool {
-	return sameValue(a.Action, b.Action) && a.Result.Equal(b.Result) && sameList(a.Findings, b.Findings)
+	return sameValue(a.Action, b.Action) && a.Result.Equal(b.Result) && sameList(a.Findings, b.Findings) &&
+		sameValue(a.Err, b.Err)
 }
 
 func sameTarget(a, b Target) bool {

@@ -38,10 +38,11 @@ type Attempt struct {
 	Action   Action        `json:"-"`
 	Result   Output        `json:"result"`
 	Findings List[Finding] `json:"findings"`
+	Err      error         `json:"err,omitzero"` // why there is no answer, or nothing that was found about it; nil where there is
 }
 
-// Passed says that every finding passed, which holds where there are none.
-func (a Attempt) Passed() bool { return allPassed(a.Findings) }
+// Passed says that there is an answer and that every finding passed, which holds where there are none.
+func (a Attempt) Passed() bool { return a.Err == nil && allPassed(a.Findings) }
 
 func allPassed(findings List[Finding]) bool { return countPassed(findings) == findings.Len() }
 

@@ -442,3 +442,19 @@ func TestEncodeRefuses(t *testing.T) {
 		})
 	}
 }
+
+// An attempt that has no answer says why, wherever it is read.
+func TestAttemptsTravelWithTheirError(t *testing.T) {
+	a := Attempt{Action: wireAction, Err: fmt.Errorf("the model: %w", context.DeadlineExceeded)}
+	b, err := Encode("sampling_iteration", NewIteration(Meta{}, IterationFields{Number: 1, Attempt: a}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := DecodeAs[*Iteration]("sampling_iteration", b)
+	if err != nil || i.AllValid() || !errors.Is(i.in.Attempt.Err, context.DeadlineExceeded) || i.in.Attempt.Err.Error() != a.Err.Error() {
+		t.Errorf("got %+v, %v", i, err)
+	}
+	if sameAttempt(a, Attempt{Action: wireAction}) {
+		t.Error("the error makes no difference")
+	}
+}

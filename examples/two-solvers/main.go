@@ -39,28 +39,31 @@ func run(ctx context.Context, w io.Writer, fast func() session.Backend, strong s
 		}
 	}
 	fmt.Fprintf(w, "== chosen by a hook\n\n")
-	return solve(ctx, w, fast(), choose(strong))
-}
-
-// choose makes a hook that lets two solvers answer every instruction.
-func choose(strong session.Backend) func(*stages.Pipeline) error {
-	return func(p *stages.Pipeline) error {
-		_, err := p.Component.Use(chain.Before("two solvers", func(_ context.Context, c *stages.Component) (*stages.Component, error) {
-			return c.WithStrategy(stages.NamedStrategy("two_solver", stages.MapOf(map[string]any{
-				"strong": strong, "loop_budget": 1,
-			}))), nil
-		}))
+	named := session.NewBackends()
+	if err := named.Add("strong", func(context.Context, stages.Map[any]) (session.Backend, error) { return strong, nil }); err != nil {
 		return err
 	}
+	return solve(ctx, w, fast(), []session.Option{session.WithBackends(named), session.WithSetup(choose)})
+}
+
+// choose is a hook that lets two solvers answer every instruction. It names the strong one.
+func choose(p *stages.Pipeline) error {
+	_, err := p.Component.Use(chain.Before("two solvers", func(_ context.Context, c *stages.Component) (*stages.Component, error) {
+		return c.WithStrategy(stages.NamedStrategy("two_solver", stages.MapOf(map[string]any{
+			"strong": "strong", "loop_budget": 1,
+		}))), nil
+	}))
+	return err
 }
 
 func solve(
-	ctx context.Context, w io.Writer, fast session.Backend, setup func(*stages.Pipeline) error, opts ...session.InstructOption,
+	ctx context.Context, w io.Writer, fast session.Backend, more []session.Option, opts ...session.InstructOption,
 ) (err error) {
 	p := stages.NewPipeline(stages.PipelineConfig{})
 	bill := map[string]int{} // generations come one after the other here
-	s, err := session.Start(ctx, session.WithBackend(fast), session.WithPipeline(p),
-		session.WithSetup(printing(w, bill)), session.WithSetup(setup))
+	s, err := session.Start(ctx, append([]session.Option{
+		session.WithBackend(fast), session.WithPipeline(p), session.WithSetup(printing(w, bill)),
+	}, more...)...)
 	if err != nil {
 		return err
 	}
