@@ -24,7 +24,9 @@ func (script) Ratio(over, under string, _ int) measure.Pair {
 	return measure.Pair{Ratio: 1, Over: 10, Under: 10}
 }
 
-func (script) Scaling(_, _ string, _ int) measure.Pair { return measure.Pair{Ratio: 1, Over: 2, Under: 2} }
+func (script) Scaling(_, _ string, _ int) measure.Pair {
+	return measure.Pair{Ratio: 1, Over: 2, Under: 2}
+}
 
 func (script) Slope(_, _ string, _ bound.Slope, _ int) measure.Pair {
 	return measure.Pair{Ratio: 1.1, Over: 2.2, Under: 2}

@@ -36,7 +36,7 @@ func (c Cell) ID() string {
 func All() []Scenario {
 	all := []Scenario{
 		noop(), rewrite(), blockFirst(), blockLast(), backendError(), timeoutIdle(), timeoutFires(), concurrent(), background(),
-		parallel(), instruct(), variants(), request(), disabled(), history(), sessions(),
+		parallel(), instruct(), realistic(), variants(), request(), disabled(), history(), sessions(),
 	}
 	for _, s := range all {
 		for i := range s.Cells {
