@@ -33,7 +33,7 @@ func newLoad(ctx context.Context, path string) (*load, error) {
 	}
 	_, err = l.pipeline.Generation.Use(
 		chain.Before("panics", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-			if f.every(0, 1000) {
+			if f.every(0, 250) {
 				panic("a link's own panic")
 			}
 			return g, nil
@@ -45,7 +45,7 @@ func newLoad(ctx context.Context, path string) (*load, error) {
 			return g, nil
 		}, chain.OnFailure(chain.Ignore), chain.TripAfter(10)), // and trips now and then
 		chain.Before("hangs", func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-			if f.every(2, 500) {
+			if f.every(2, 250) {
 				<-ctx.Done()
 			}
 			return g, nil
@@ -72,11 +72,13 @@ type faults [8]atomic.Int64
 // every is true one time in n for each of the places.
 func (f *faults) every(place, n int) bool { return f[place].Add(1)%int64(n) == 0 }
 
-// failing is the file as a sink that refuses one batch in 100 while calls are made: those records come again.
-// What a file refuses to the very end is lost, as it must be.
+// failing is the file as a sink that refuses a batch every ten seconds while calls are made: for a second records wait, then they come
+// again. What a file refuses to the very end would be lost, as it must be.
 func (l *load) failing() audit.Sink {
+	var failed time.Time // Write is called once at a time
 	return audit.SinkFunc(func(ctx context.Context, batch []*audit.Record) error {
-		if !l.over.Load() && l.faults.every(3, 100) {
+		if !l.over.Load() && l.faults.every(3, 50) && time.Since(failed) > 10*time.Second {
+			failed = time.Now()
 			return errors.New("the disk is busy")
 		}
 		return l.file.Write(ctx, batch)
@@ -96,9 +98,9 @@ func (b backend) GenerateStream(ctx context.Context, g *stages.Generation, emit 
 	switch {
 	case b.faults.every(4, 100):
 		return nil, errDown
-	case b.faults.every(5, 1000):
+	case b.faults.every(5, 250):
 		panic("a backend's panic")
-	case b.faults.every(6, 200):
+	case b.faults.every(6, 100):
 		ctx.Value(caller{}).(context.CancelFunc)() // gives up now
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -119,7 +121,7 @@ type caller struct{}
 const turns = 10
 
 // enough is how many calls are made also when the time is over: by then each fault has happened.
-const enough = 2500
+const enough = 600
 
 // work makes calls until the time is over.
 func (l *load) work(ctx context.Context, seed uint64, latencies *hdrhistogram.Histogram) {
@@ -148,10 +150,10 @@ func (l *load) call(s *session.Session, r *rand.Rand) chain.Verdict {
 	defer cancel()
 	ctx = context.WithValue(ctx, caller{}, cancel)
 	prompt := stack.Prompt(r.IntN(1 << 30))
-	switch r.IntN(50) {
-	case 0:
+	switch {
+	case l.faults.every(7, 50):
 		prompt += " And where do I get " + stack.Forbidden + "?"
-	case 1, 2, 3, 4, 5, 6, 7, 8:
+	case r.IntN(6) == 0:
 		prompt = stack.Prompt(r.IntN(16)) // asked before
 	}
 	if r.IntN(4) > 0 {

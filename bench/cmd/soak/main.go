@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("soak", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	duration := flags.Duration("duration", 10*time.Minute, "how long")
-	workers := flags.Int("workers", 16*runtime.GOMAXPROCS(0), "how many callers")
+	workers := flags.Int("workers", 4*runtime.GOMAXPROCS(0), "how many callers")
 	root := flags.String("root", "..", "the root of the repository, from here")
 	save := flags.Bool("save", false, "keep the result in "+report.Folder)
 	if err := flags.Parse(args); err != nil {
