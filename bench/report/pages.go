@@ -54,6 +54,7 @@ var parts = map[string]part{
 		return r.Several("timeout-idle", "timeout-fires", "concurrent", "background")
 	}),
 	"sessions":       table(func(r Results) Table { return r.Scenario("session") }),
+	"realistic":      table(func(r Results) Table { return r.Scenario("realistic") }),
 	"where":          func(r Results, _ string) (string, error) { return r.Where.String(r), nil },
 	"soak":           table(func(r Results) Table { return r.Soak.Table() }),
 	"chart-links":    chart("ns per call by the number of steps", "links.svg"),

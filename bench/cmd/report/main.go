@@ -25,7 +25,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run is main with its surroundings passed in. It returns the exit status.
 func run(args []string, stdout, stderr io.Writer) int {
-	o := report.Options{Rounds: 41, Sample: 5 * time.Millisecond, Profile: 5 * time.Second, Progress: stderr}
+	o := report.Options{Rounds: 101, Sample: 2 * time.Millisecond, Profile: 5 * time.Second, Progress: stderr}
 	flags := flag.NewFlagSet("report", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	root := flags.String("root", "..", "the root of the repository, from here")
