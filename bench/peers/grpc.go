@@ -13,7 +13,7 @@ import (
 // does as well, since the server's own function for it is not exported. No server, codec or network is part of it. Recovering
 // has go-grpc-middleware's recovery interceptor in front of each step.
 var grpcGo = Peer{
-	Name: "grpc-go", Module: "google.golang.org/grpc",
+	Name: "grpc-go", Module: "google.golang.org/grpc", With: "github.com/grpc-ecosystem/go-grpc-middleware/v2",
 	Does:   "unary server interceptors, chained as grpc.ChainUnaryInterceptor does; untyped; recovering: go-grpc-middleware's recovery in front of each step; no breaker",
 	Builds: map[Grade]Build{Plain: unary(false), Recovering: unary(true)},
 }

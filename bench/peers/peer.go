@@ -34,6 +34,7 @@ var Grades = []Grade{Plain, Recovering, Guarded}
 type Peer struct {
 	Name   string // stable: part of the names in reports
 	Module string // whose version a report states; empty for the standard library
+	With   string // another module that its guard comes from
 	Does   string // what the price buys, and what not
 	Builds map[Grade]Build
 	// Excluding is the guarded form for calls that end in an error which is nobody's fault: ErrBlocked of a step, ErrBackend,

@@ -36,7 +36,7 @@ func (r Results) Charts() (map[string][]byte, error) {
 func svg(p *plot.Plot) ([]byte, error) {
 	c := vgsvg.New(9*vg.Inch, 5*vg.Inch)
 	p.BackgroundColor = color.White
-	p.Draw(draw.New(c))
+	p.Draw(draw.Crop(draw.New(c), 0.3*vg.Inch, 0, 0, 0)) // long names of rows
 	var b bytes.Buffer
 	_, err := c.WriteTo(&b)
 	return b.Bytes(), err
@@ -78,6 +78,9 @@ func (r Results) byLinks() (*plot.Plot, error) {
 func (r Results) byGrowth() (*plot.Plot, error) {
 	p := logarithmic("What grows with what there are many of", "how many (one more than there are)", "times the price with the fewest")
 	for i, s := range series {
+		if s.scenario == "variants" && s.peer != "hooks" {
+			continue // they are in the chart by links
+		}
 		cells := r.series(s.scenario, s.peer)
 		var xys plotter.XYs
 		for _, c := range cells {

@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/maillon-go/maillon/bench/bound"
 	"github.com/maillon-go/maillon/bench/peers"
 	"github.com/maillon-go/maillon/bench/scenario"
 )
@@ -126,16 +128,47 @@ func (r Results) series(scenario, peer string) (out []Cell) {
 	return out
 }
 
-// Profile is where the time of a cell goes.
+// Profile is where the time of a cell goes, by function.
 func (r Results) Profile(id string) Table {
+	return r.profile(id, func(p Profile) []Row { return p.Rows })
+}
+
+// Parts is where the time of a cell goes, by package.
+func (r Results) Parts(id string) Table {
+	return r.profile(id, func(p Profile) []Row { return p.Parts })
+}
+
+func (r Results) profile(id string, rows func(p Profile) []Row) Table {
 	t := Table{Head: []string{id, "own part"}}
 	for _, p := range r.Profiles {
-		if p.ID != id {
+		if p.ID == id {
+			for _, row := range rows(p) {
+				t.Rows = append(t.Rows, []string{"`" + row.Name + "`", fmt.Sprintf("%.0f %%", 100*row.Share)})
+			}
+		}
+	}
+	return t
+}
+
+// Ahead is how many times as much as hooks the guarded peers take, and Compose as the best of the plain ones, as the bounds measured it.
+func (r Results) Ahead() Table {
+	t := Table{Head: []string{"scenario"}}
+	column := map[string]int{}
+	row := map[string]int{}
+	for _, b := range r.Bounds {
+		if b.Group != bound.Peers {
 			continue
 		}
-		for _, row := range p.Rows {
-			t.Rows = append(t.Rows, []string{"`" + row.Function + "`", fmt.Sprintf("%.0f %%", 100*row.Share)})
+		who, at, _ := strings.Cut(b.Name, ": ")
+		if column[who] == 0 {
+			t.Head = append(t.Head, fmt.Sprintf("%s (%s)", who, limit(b, b.Limit)))
+			column[who] = len(t.Head) - 1
 		}
+		if _, ok := row[at]; !ok {
+			row[at] = len(t.Rows)
+			t.Rows = append(t.Rows, []string{at})
+		}
+		t.Rows[row[at]] = append(t.Rows[row[at]], measured(b))
 	}
 	return t
 }

@@ -43,7 +43,7 @@ var parts = map[string]part{
 	"price":      table(Results.Prices),
 	"request":    func(r Results, _ string) (string, error) { return r.Request(), nil },
 	"bounds":     kept(bound.Price),
-	"ahead":      kept(bound.Peers),
+	"ahead":      table(Results.Ahead),
 	"growing":    kept(bound.Growth),
 	"growth":     table(Results.Growth),
 	"peers":      table(Results.Peers),
@@ -63,10 +63,12 @@ var parts = map[string]part{
 	"chart-growth":   chart("growth of the price", "growth.svg"),
 	"profile-hooks":  profiledPart("variants/links=10/hooks"),
 	"profile-around": profiledPart("variants/links=10/around"),
-	"profile-error":  profiledPart("backend-error/links=10/guarded/maillon arounds"),
+	"profile-error":  partsOf("backend-error/links=10/guarded/maillon arounds"),
 	"profile-peer":   profiledPart("variants/links=10/gobreaker"),
-	"profile-calls":  profiledPart("session/links=0/instruct"),
+	"profile-calls":  partsOf("session/links=0/instruct"),
 }
+
+func partsOf(id string) part { return table(func(r Results) Table { return r.Parts(id) }) }
 
 func profiledPart(id string) part { return table(func(r Results) Table { return r.Profile(id) }) }
 

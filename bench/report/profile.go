@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -22,7 +23,7 @@ var profiled = []string{
 	"session/links=0/instruct",
 }
 
-// profileRows are how many functions are told of.
+// profileRows are how many functions and packages are told of.
 const profileRows = 10
 
 // profileOf runs a cell for a while under the CPU profiler.
@@ -47,23 +48,50 @@ func profileOf(id string, d time.Duration) Profile {
 	return flat(id, p)
 }
 
-// flat sums up the samples by the function that was running, inlined ones counted for themselves.
+// flat sums up the samples by the function that was running, inlined ones counted for themselves, and by its package. A preemption, which
+// is no part of the work, counts for the function that it came to.
 func flat(id string, p *profile.Profile) Profile {
-	by := map[string]int64{}
+	functions, packages := map[string]int64{}, map[string]int64{}
 	out := Profile{ID: id}
 	for _, s := range p.Sample {
-		if len(s.Location) == 0 || len(s.Location[0].Line) == 0 {
+		name := running(s)
+		if name == "" {
 			continue
 		}
-		by[s.Location[0].Line[0].Function.Name] += s.Value[0]
+		functions[name] += s.Value[0]
+		packages[packageOf(name)] += s.Value[0]
 		out.Samples += s.Value[0]
 	}
-	for name, n := range by {
-		out.Rows = append(out.Rows, Row{name, float64(n) / float64(max(out.Samples, 1))})
-	}
-	slices.SortFunc(out.Rows, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Function, b.Function))
-	})
-	out.Rows = out.Rows[:min(len(out.Rows), profileRows)]
+	out.Rows, out.Parts = rowsOf(functions, out.Samples), rowsOf(packages, out.Samples)
 	return out
+}
+
+func running(s *profile.Sample) string {
+	for _, l := range s.Location {
+		for _, line := range l.Line {
+			if !strings.HasPrefix(line.Function.Name, "runtime.asyncPreempt") {
+				return line.Function.Name
+			}
+		}
+	}
+	return ""
+}
+
+// packageOf is the path in front of a function's name.
+func packageOf(function string) string {
+	function, _, _ = strings.Cut(function, "[") // type arguments have paths too
+	slash := strings.LastIndex(function, "/") + 1
+	name, _, _ := strings.Cut(function[slash:], ".")
+	return function[:slash] + name
+}
+
+func rowsOf(by map[string]int64, samples int64) []Row {
+	var rows []Row
+	for name, n := range by {
+		rows = append(rows, Row{name, float64(n) / float64(samples)})
+	}
+	slices.SortFunc(rows, func(a, b Row) int {
+		return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Name, b.Name))
+	})
+	return rows[:min(len(rows), profileRows)]
 }

@@ -51,13 +51,14 @@ type Cell struct {
 type Profile struct {
 	ID      string `json:"id"`
 	Samples int64  `json:"samples"`
-	Rows    []Row  `json:"rows"`
+	Rows    []Row  `json:"rows"`     // by function
+	Parts   []Row  `json:"packages"` // by package
 }
 
-// Row is a function with its own part of the samples, that of what it calls not included.
+// Row is a function or a package with its own part of the samples, that of what it calls not included.
 type Row struct {
-	Function string  `json:"function"`
-	Share    float64 `json:"share"` // of 1
+	Name  string  `json:"name"`
+	Share float64 `json:"share"` // of 1
 }
 
 // File is the name of the results in their folder.

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/perf/benchmath"
@@ -100,10 +102,14 @@ func (r Results) Missed() (out []bound.Result) {
 
 // version is that of a peer's module.
 func (r Results) version(p peers.Peer) string {
-	if v := r.Modules[p.Module]; v != "" {
-		return v
+	v := r.Modules[p.Module]
+	switch {
+	case v == "":
+		return none
+	case p.With != "":
+		return fmt.Sprintf("%s, %s %s", v, path.Base(strings.TrimSuffix(p.With, "/v2")), r.Modules[p.With])
 	}
-	return "-"
+	return v
 }
 
 // Short are the figures of the variants and of a scope per request, from a few samples each.

@@ -54,8 +54,10 @@ func versions() map[string]string {
 	}
 	out := map[string]string{}
 	for _, p := range peers.All {
-		if v := built[p.Module]; v != "" && !p.Ours {
-			out[p.Module] = v
+		for _, m := range []string{p.Module, p.With} {
+			if v := built[m]; v != "" && !p.Ours {
+				out[m] = v
+			}
 		}
 	}
 	return out
