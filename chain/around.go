@@ -305,7 +305,7 @@ func (pl *plan[P]) guardAround(n *node[P], next Handler[P]) Handler[P] {
 	switch {
 	case hp.shadow:
 		return pl.shadow(n, h, next)
-	case hp.slow || pl.tracer != nil:
+	case hp.slow:
 		return pl.watchedAround(in, n, h)
 	}
 	return pl.plainAround(in.slot, h, n.g)
@@ -326,8 +326,9 @@ func conditional[P any](cond func(context.Context, P) bool, h, next Handler[P]) 
 //
 //go:noinline
 func (pl *plan[P]) plainAround(slot int, h Handler[P], g *guard) Handler[P] {
+	mayTrace := pl.tracer != nil
 	return func(ctx context.Context, p P) (r P, err error) {
-		if g.flags.Load() != 0 {
+		if g.flags.Load() != 0 || mayTrace && pl.frameOf(ctx).rec.traced {
 			return pl.aroundGuarded(ctx, slot, p)
 		}
 		since, returned := g.blame.count.Load(), false
@@ -345,7 +346,7 @@ func (pl *plan[P]) plainAround(slot int, h Handler[P], g *guard) Handler[P] {
 	}
 }
 
-// watchedAround is an Around that may be traced, or whose payloads are remembered: for a policy, or to go on without it.
+// watchedAround is an Around whose payloads are remembered: for a policy, or to go on without it.
 func (pl *plan[P]) watchedAround(in *instance[P], n *node[P], h Handler[P]) Handler[P] {
 	slot, g, remembers, filtered := in.slot, n.g, pl.remembers(n), pl.filters(n)
 	return func(ctx context.Context, p P) (r P, err error) {

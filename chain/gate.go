@@ -40,7 +40,11 @@ func (pl *plan[P]) resume(ctx context.Context, k int, p P, how ending, err error
 			if s.n == nil { // the handler or the ring around it, in a traced call
 				pl.keepUnlessKept(rec, p)
 				rec.reached.Store(rec.reached.Load() || len(pl.arounds) == 0)
-				if p, err = pl.inner(ctx, p); err != nil {
+				inner := pl.inner
+				if rec.traced && len(pl.arounds) == 0 {
+					inner = pl.callTraced
+				}
+				if p, err = inner(ctx, p); err != nil {
 					return pl.stopped(k, p, p, err, rec)
 				}
 				k++
@@ -220,9 +224,22 @@ func (pl *plan[P]) nilResult() error {
 // callHandler calls the handler where a panic of it must not go further: it becomes an error that every Around can see
 // and that blames no link.
 func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
-	if pl.shape == framed {
-		pl.frameOf(ctx).root.rec.reached.Store(true)
+	if pl.shape != framed {
+		return pl.containHandler(ctx, p, pl.b.h)
 	}
+	f := pl.frameOf(ctx)
+	f.root.rec.reached.Store(true)
+	if f.rec.traced {
+		return pl.callTraced(ctx, p)
+	}
+	return pl.containHandler(ctx, p, pl.b.h)
+}
+
+func (pl *plan[P]) callTraced(ctx context.Context, p P) (P, error) {
+	return pl.containHandler(ctx, p, pl.tracedHandler)
+}
+
+func (pl *plan[P]) containHandler(ctx context.Context, p P, h Handler[P]) (r P, err error) {
 	returned := false
 	defer func() {
 		var v any
@@ -235,7 +252,7 @@ func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
 		}
 		pl.recovered(v)
 	}()
-	r, err = pl.b.h(ctx, p)
+	r, err = h(ctx, p)
 	returned = true
 	if err == nil && pl.c.id.isNil(r) {
 		err = pl.nilResult()

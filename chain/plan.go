@@ -119,6 +119,10 @@ func (b *bound[P]) call(ctx context.Context, p P) (P, error) {
 		return b.plan().call(ctx, p)
 	}
 	var rec record[P]
+	if pl.tracer != nil && pl.sample(ctx) {
+		rec.traced = true
+		return pl.gate(ctx, p, &rec)
+	}
 	r, at, how, err := pl.runFlat(ctx, pl.first, p, &rec, calm)
 	if at == nil {
 		return r, nil
@@ -273,7 +277,7 @@ func (pl *plan[P]) link() {
 			s.next = &pl.steps[i+1].flat
 		}
 	}
-	if s := &pl.steps[0].flat; pl.word && !pl.closed && pl.tracer == nil && pl.shape <= hooks && !s.slow {
+	if s := &pl.steps[0].flat; pl.word && !pl.closed && pl.shape <= hooks && !s.slow {
 		pl.first = s
 	}
 	pl.calmAt.Store(never)

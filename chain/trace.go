@@ -19,3 +19,13 @@ type Tracer interface {
 	// LinkEnd gets what the link returned: nil, a block or its failure.
 	LinkEnd(ctx context.Context, link Traced, err error)
 }
+
+// HandlerTracer is a Tracer that is also told when the handler of a sampled call starts and ends, so that it can tell the time
+// of an Around from that of what it wraps. chain is the chain's name. err is what the handler returned, or an error of its
+// own where it panicked or called Goexit.
+type HandlerTracer interface {
+	Tracer
+	// HandlerStart returns the context that the handler runs with, which HandlerEnd gets back.
+	HandlerStart(ctx context.Context, chain string) context.Context
+	HandlerEnd(ctx context.Context, chain string, err error)
+}

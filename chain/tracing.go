@@ -2,6 +2,7 @@ package chain
 
 import (
 	"context"
+	"errors"
 
 	"go.uber.org/zap"
 )
@@ -28,6 +29,40 @@ func (pl *plan[P]) linkStart(ctx context.Context, n *node[P]) (out context.Conte
 func (pl *plan[P]) linkEnd(ctx context.Context, n *node[P], err error) {
 	defer pl.tracerFailed()
 	pl.tracer.LinkEnd(ctx, n.traced(pl.c), err)
+}
+
+var errNoReturn = errors.New("the handler did not return")
+
+// tracedHandler is the handler in a sampled call.
+func (pl *plan[P]) tracedHandler(ctx context.Context, p P) (r P, err error) {
+	t, ok := pl.tracer.(HandlerTracer)
+	if !ok {
+		return pl.b.h(ctx, p)
+	}
+	hctx, returned := pl.handlerStart(t, ctx), false
+	defer func() {
+		if !returned {
+			err = errNoReturn
+		}
+		pl.handlerEnd(t, hctx, err)
+	}()
+	r, err = pl.b.h(hctx, p)
+	returned = true
+	return r, err
+}
+
+func (pl *plan[P]) handlerStart(t HandlerTracer, ctx context.Context) (out context.Context) { //nolint:revive // the context is not the point here
+	out = ctx
+	defer pl.tracerFailed()
+	if c := t.HandlerStart(ctx, pl.c.name); c != nil {
+		out = c
+	}
+	return out
+}
+
+func (pl *plan[P]) handlerEnd(t HandlerTracer, ctx context.Context, err error) { //nolint:revive // the same
+	defer pl.tracerFailed()
+	t.HandlerEnd(ctx, pl.c.name, err)
 }
 
 // tracerFailed is deferred around every call of the tracer.

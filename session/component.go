@@ -34,11 +34,11 @@ func (s *Session) construct(r *request, c *stages.Create) (made stages.Action, e
 	return made, err
 }
 
-// create runs the create stage, where it has links.
+// create runs the create stage, where it has links. What it was made of may be theirs.
 func (s *Session) create(
 	ctx context.Context, r *request, f stages.CreateFields,
-) (made component, requirements stages.List[stages.Requirement], err error) {
-	c := stages.NewCreate(r.meta(), f)
+) (made component, c *stages.Create, requirements stages.List[stages.Requirement], err error) {
+	c = stages.NewCreate(r.meta(), f)
 	var action stages.Action
 	if !stages.Active(ctx, s.pipeline.Create) {
 		action, err = s.construct(r, c)
@@ -46,17 +46,17 @@ func (s *Session) create(
 		action = c.Component()
 	}
 	if err != nil {
-		return made, requirements, err
+		return made, c, requirements, err
 	}
 	if absent(action) {
-		return made, requirements, errors.New("session: component_post_create left no component")
+		return made, c, requirements, errors.New("session: component_post_create left no component")
 	}
 	requirements = c.Requirements()
 	if i, ok := action.(*Instruction); ok { // perhaps one that a link has put in the place of the first
 		requirements = i.Spec().Requirements
 	}
 	made, err = s.describe(r, action)
-	return made, requirements, err
+	return made, c, requirements, err
 }
 
 // component is an Action with what it says of itself. It may be anybody's, so it is asked once.

@@ -182,7 +182,7 @@ func (s *Session) instructStreamed(ctx context.Context, r *request, i instructio
 }
 
 func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Result, error) {
-	created, requirements, err := s.create(ctx, r, i.fields)
+	created, from, requirements, err := s.create(ctx, r, i.fields)
 	if err != nil {
 		return nil, s.failed(ctx, r, stages.FaultFields{
 			Failure: failure(err, stages.FaultComponent), Where: "component_create", History: r.history,
@@ -194,7 +194,7 @@ func (s *Session) instruct(ctx context.Context, r *request, i instruction) (*Res
 	c, err := s.call.component(ctx, stages.NewComponent(r.meta(), stages.ComponentFields{
 		Kind: created.kind, Name: created.name, Action: created.action, History: r.history, Window: s.window(),
 		Requirements: requirements, ModelOptions: r.options.Merge(i.options), Strategy: i.strategy,
-		Format: i.decode.format(), ToolsEnabled: len(i.tools) > 0, Input: i.fields.Description,
+		Format: i.decode.format(), ToolsEnabled: len(i.tools) > 0, Input: from.Description(),
 	}))
 	if err == nil && !c.HasResult() {
 		err = noResult("component")

@@ -133,7 +133,11 @@ func (f *flow) settled(ctx context.Context, g *stages.Generation) (_ *stages.Gen
 		if cut, err = prefixChecks(ctx, f.requirements, text); err != nil || cut != nil {
 			return g, cut, err
 		}
-		err = k.releaseAll(ctx, claim{f.attempt, f, nil}, text)
+		chunking := k.chunking
+		if chunking == ChunkRaw && g.Source() == stages.SourceCache && g.Chunks() > 1 {
+			chunking = ChunkWords // it came in pieces, of which nothing is known any more
+		}
+		err = k.releaseAll(ctx, claim{f.attempt, f, nil}, chunking, text)
 	case t == nil || by.screen != t.screen: // another answer than the one that the reader got a part of
 		return g, nil, ErrReleased
 	case text != t.screen.passed():
@@ -286,10 +290,18 @@ func (t *take) partial(res stages.GenerationResult) stages.GenerationResult {
 	if t.pieces > 0 {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}
-	if t.screen != nil {
-		res.Output.Text = t.screen.passed()
-	}
+	t.leave(&res)
 	return res
+}
+
+// leave puts the text there that the chunk stage has passed. Where it has taken something out, what the backend sent goes too.
+func (t *take) leave(res *stages.GenerationResult) {
+	if t.screen == nil {
+		return
+	}
+	if text := t.screen.passed(); text != res.Output.Text {
+		res.Output.Text, res.Output.Raw = text, ""
+	}
 }
 
 // finish is the answer as the chunk stage has left it.
@@ -300,9 +312,7 @@ func (t *take) finish(res stages.GenerationResult) stages.GenerationResult {
 	if res.Chunks == 0 && t.pieces > 0 {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}
-	if t.screen != nil {
-		res.Output.Text = t.screen.passed()
-	}
+	t.leave(&res)
 	if t.f != nil {
 		t.f.mu.Lock()
 		t.f.done = t

@@ -26,7 +26,7 @@ type ComponentFields struct {
 	Format       Format            // the shape of the answer
 	Strategy     Strategy          // how to sample; nil for one generation without repair
 	ToolsEnabled bool              // whether the model may ask for tools
-	Input        string            // what the user gave, before any template
+	Input        string            // what the user gave, as component_pre_create left it, before any template
 }
 
 // ComponentResult is what came of the execution.
@@ -139,7 +139,7 @@ func (c *Component) WithToolsEnabled(v bool) *Component {
 	return &n
 }
 
-// Input is what the user gave, before any template.
+// Input is what the user gave, as component_pre_create left it, before any template.
 func (c *Component) Input() string { return c.in.Input }
 
 // Result is the answer.

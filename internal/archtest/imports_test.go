@@ -37,7 +37,9 @@ var layers = []layer{
 	{"stages", []string{"chain"}, []string{lo, zap}},
 	{"middleware", []string{"chain"}, []string{backoff, gobreaker, xsync, xtime, zap}},
 	{"session", []string{"chain", "stages", "middleware"}, []string{anyModule}},
-	{"contrib", []string{"chain", "stages", "middleware", "session"}, []string{anyModule}},
+	{"contrib/all", []string{"chain", "stages", "middleware", "session", "contrib"}, []string{anyModule}},          // the kinds of all of them
+	{"contrib/openai", []string{"chain", "stages", "middleware", "session", "contrib/httpx"}, []string{anyModule}}, // requests of its SDK
+	{"contrib", []string{"chain", "stages", "middleware", "session", "contrib/config"}, []string{anyModule}},       // config.Secret
 	{"bench", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"examples", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"internal", nil, []string{anyModule}},
@@ -95,7 +97,9 @@ func mayImport(l layer, own, folder string) bool {
 	if under(folder, own) {
 		return layers[i].dir == l.dir
 	}
-	return slices.Contains(l.folders, layers[i].dir)
+	return slices.ContainsFunc(l.folders, func(f string) bool {
+		return under(folder, f) && (f == layers[i].dir || under(f, layers[i].dir) || f == "contrib")
+	})
 }
 
 func allowedModule(modules []string, imp string) bool {

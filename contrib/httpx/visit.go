@@ -1,0 +1,222 @@
+package httpx
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"sync"
+)
+
+// visit is one request of a server, however often it is handled.
+type visit struct {
+	next     http.Handler
+	settings *Settings
+	out      http.ResponseWriter
+
+	mu     sync.Mutex
+	read   bool          // an attempt has had the body
+	direct *directWriter // what the handler writes to when nothing is buffered
+}
+
+func (v *visit) buffers() bool { return v.settings.BufferResponses > 0 }
+
+// do handles the request once.
+func (v *visit) do(ctx context.Context, e *Exchange) (*Exchange, error) {
+	r := e.req
+	if ctx != r.Context() {
+		r = r.WithContext(ctx)
+	}
+	r, err := v.ready(r)
+	if err != nil {
+		return nil, err
+	}
+	res := &http.Response{Request: e.req, Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor}
+	if v.buffers() {
+		w := &bufferWriter{header: v.out.Header().Clone(), limit: v.settings.BufferResponses}
+		if w.header == nil {
+			w.header = http.Header{}
+		}
+		v.next.ServeHTTP(w, r)
+		w.WriteHeader(http.StatusOK)
+		if w.err != nil {
+			return nil, w.err
+		}
+		res.StatusCode, res.Header = w.status, w.final
+		res = filled(res, w.body.Bytes())
+		return e.WithResponse(res), v.settings.failure(res)
+	}
+	w, err := v.begin()
+	if err != nil {
+		return nil, err
+	}
+	v.next.ServeHTTP(w, r)
+	res.StatusCode, res.Header, res.ContentLength, res.Body = w.code(), w.Header().Clone(), w.n, http.NoBody
+	v.mu.Lock()
+	w.res = res
+	v.mu.Unlock()
+	return e.WithResponse(res), v.settings.failure(res)
+}
+
+// ready is the request with a body that was not read yet.
+func (v *visit) ready(r *http.Request) (*http.Request, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r, nil
+	}
+	v.mu.Lock()
+	again := v.read
+	v.read = true
+	v.mu.Unlock()
+	if !again {
+		return r, nil
+	}
+	return rewound(r)
+}
+
+// begin is the writer of an attempt that writes to the client directly.
+func (v *visit) begin() (*directWriter, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.direct != nil {
+		// An attempt that ended without a word has answered 200; one that still runs may write at any time.
+		return nil, fmt.Errorf("%w: an unbuffered response has one attempt", ErrWritten)
+	}
+	v.direct = &directWriter{ResponseWriter: v.out}
+	return v.direct, nil
+}
+
+// written says that something has gone out.
+func (v *visit) written() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.direct != nil && v.direct.sent()
+}
+
+// wrote says that res is what the handler wrote itself.
+func (v *visit) wrote(res *http.Response) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.direct != nil && v.direct.res == res
+}
+
+// send writes a response.
+func send(w http.ResponseWriter, res *http.Response) {
+	header := w.Header()
+	clear(header)
+	maps.Copy(header, res.Header)
+	status := res.StatusCode
+	if status == 0 {
+		status = http.StatusOK
+	}
+	w.WriteHeader(status)
+	if res.Body == nil {
+		return
+	}
+	defer func() { _ = res.Body.Close() }()
+	_, _ = io.Copy(w, res.Body) // the client is gone, which its own context says
+}
+
+// directWriter passes on what a handler writes and remembers how much. Only the handler's goroutine writes, but a link may
+// have given up on it.
+type directWriter struct {
+	http.ResponseWriter
+	mu     sync.Mutex
+	status int
+	n      int64
+	res    *http.Response // set when the handler has returned
+}
+
+func (w *directWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *directWriter) sent() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.status != 0
+}
+
+func (w *directWriter) code() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}
+
+func (w *directWriter) begin(status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+}
+
+func (w *directWriter) WriteHeader(status int) {
+	w.begin(status)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *directWriter) Write(p []byte) (int, error) {
+	w.begin(http.StatusOK)
+	n, err := w.ResponseWriter.Write(p)
+	w.n += int64(n)
+	return n, err
+}
+
+// ReadFrom keeps what the server can do for files.
+func (w *directWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.begin(http.StatusOK)
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.n += n
+	return n, err
+}
+
+func (w *directWriter) Flush() { _ = w.FlushError() }
+
+func (w *directWriter) FlushError() error {
+	w.begin(http.StatusOK)
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *directWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, b, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.begin(http.StatusSwitchingProtocols)
+	}
+	return c, b, err
+}
+
+// bufferWriter keeps what a handler writes. Flush has no effect.
+type bufferWriter struct {
+	header http.Header
+	final  http.Header // as it was when the status was written
+	status int
+	body   bytes.Buffer
+	limit  int64
+	err    error
+}
+
+func (w *bufferWriter) Header() http.Header { return w.header }
+
+func (w *bufferWriter) Flush() {}
+
+func (w *bufferWriter) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status, w.final = status, w.header.Clone()
+	}
+}
+
+func (w *bufferWriter) Write(p []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	if w.err == nil && int64(w.body.Len()+len(p)) > w.limit {
+		w.err = fmt.Errorf("%w: the response has more than %d bytes", ErrTooLarge, w.limit)
+	}
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.body.Write(p)
+}

@@ -1,0 +1,194 @@
+package policy
+
+// class is a class of words that injections are made of.
+type class int
+
+const (
+	none     class = iota
+	drop           // asks to give something up
+	given          // says that it is what came before, or what was given
+	orders         // what a model was told
+	show           // asks to say something
+	secret         // what a model was told and should keep to itself
+	become         // asks to be somebody else
+	unbound        // somebody, or some way, without rules
+	marker         // what only the frame of a conversation has
+	obey           // gives new orders
+	jailname       // names of well-known jailbreaks
+	send           // asks to bring something out
+	target         // where to
+	negation       // takes a request back: "do not ignore"
+	classCount
+)
+
+// classes are the words, in the form in which texts are compared.
+var classes = [classCount][]string{
+	drop: {
+		"ignore", "ignoring", "disregard", "disregarding", "forget", "override", "overrule", "bypass", "discard", "neglect", "abandon", "drop",
+		"stop following", "do not follow", "don't follow", "do not obey", "don't obey", "no longer follow", "no longer bound", "not bound by", "set aside", "pay no attention to",
+		"do not listen to", "don't listen to", "erase", "delete", "cancel", "void", "supersede", "supersedes", "replaces", "replace", "skip",
+		"ignoriere", "vergiss", "missachte", "ignora", "olvida", "ignorez", "ignore toutes", "oubliez", "oublie", "dimentica", "esqueça",
+	},
+	given: {
+		"previous", "prior", "above", "earlier", "preceding", "foregoing", "before", "all", "any", "every", "everything", "your", "original", "initial", "existing", "current",
+		"you were given", "you have been given", "you were told", "you have been told", "you received", "system", "so far", "developer", "the assistant's", "safety",
+		"vorherigen", "bisherigen", "alle", "obigen", "anteriores", "previas", "todas", "précédentes", "toutes", "precedenti", "tutte",
+	},
+	orders: {
+		"instructions", "instruction", "directions", "directives", "directive", "guidelines", "guideline", "rules", "prompt", "prompts", "commands", "constraints",
+		"restrictions", "programming", "system message", "system prompt", "you were told", "you have been told", "what you were told", "policies", "policy", "training", "guardrails", "safeguards", "filters",
+		"anweisungen", "instruktionen", "regeln", "instrucciones", "reglas", "consignes", "istruzioni", "instruções",
+	},
+	show: {
+		"reveal", "print", "repeat", "show", "show me", "output", "display", "tell me", "write out", "write down", "give me", "recite", "disclose", "leak", "dump", "quote", "reproduce", "copy", "what is", "what are", "what was", "what were", "summarize", "translate", "list", "spell out", "begin your answer with", "start your answer with",
+	},
+	secret: {
+		"system prompt", "system message", "hidden prompt", "initial prompt", "original prompt", "initial instructions", "hidden instructions", "secret instructions", "your instructions", "your prompt", "your system instructions", "system instructions",
+		"developer message", "developer instructions", "prompt above", "text above", "words above", "instructions above", "everything above", "above instructions", "your rules", "your guidelines", "your configuration", "instructions you were given", "instructions that you were given", "pre-prompt", "preprompt",
+	},
+	become: {
+		"you are now", "from now on you are", "from now on, you are", "pretend to be", "pretend you are", "pretend that you are", "act as", "act like", "roleplay as", "role-play as", "behave as", "behave like", "simulate", "imagine you are", "imagine that you are", "take on the role of", "play the role of", "you will be", "respond as", "answer as", "switch to", "enter", "enable", "activate", "you are going to act as", "you are in", "in the role of", "become",
+	},
+	unbound: {
+		"no restrictions", "without restrictions", "without any restrictions", "unrestricted", "no rules", "without rules", "without any rules", "no limits", "without limits", "without any limits", "no filter", "no filters", "without filters", "unfiltered", "uncensored", "no guidelines", "without guidelines", "no ethical", "without ethical", "no moral", "without moral", "no limitations", "without limitations", "without any limitations", "developer mode", "dev mode", "debug mode", "god mode", "admin mode", "maintenance mode", "root mode", "sudo mode", "jailbreak mode", "unsafe mode", "jailbroken", "do anything", "can do anything", "free of all", "freed from", "free from all", "evil twin", "opposite of your rules", "safety off", "safety disabled", "disable safety", "no safety", "without safety",
+	},
+	marker: {
+		"<|im_start|>", "<|im_end|>", "<|system|>", "<|endoftext|>", "[inst]", "[/inst]", "<<sys>>", "<</sys>>", "### system", "###system", "### instruction", "### new instructions", "[system]", "<system>", "</system>", "begin system message", "end of system prompt", "end of prompt", "end of user input", "end of document. new", "begin new instructions", "system override", "[system message]", "#system", "<|start_header_id|>", "<start_of_turn>",
+	},
+	obey: {
+		"new instructions", "new instruction", "new task", "new rules", "new directive", "your new task", "your real task", "your actual task", "your only task", "instead, you must", "instead you must", "instead do", "instead, do", "follow these", "follow only", "follow my", "obey me", "obey my", "obey only", "you must now", "now you must", "real instructions", "updated instructions", "important: the assistant", "note to the ai", "note to ai", "attention ai", "ai assistant:", "dear ai", "if you are an ai", "if you are a language model", "if you are an llm", "the assistant must", "ai reading this", "assistant reading this", "ai models must", "llm reading this", "instructions for the ai", "instructions for ai",
+	},
+	jailname: {
+		"dan mode", "do anything now", "you are dan", "as dan", "stan mode", "aim mode", "dude mode", "mongo tom", "jailbreak prompt", "grandma exploit", "evil-bot mode", "token system: you have 35 tokens", "always intelligent and machiavellian",
+	},
+	send: {
+		"send", "post", "forward", "upload", "exfiltrate", "transmit", "append", "include", "embed", "email", "deliver", "submit", "encode",
+	},
+	target: {
+		"to http", "to https", "at http", "at https", "to this url", "to this address", "to the following url", "to the following address", "in the url", "as a query parameter", "as a url parameter", "in an image url", "in a markdown image", "to attacker", "attacker@", "to my server", "to this webhook", "to this endpoint",
+		"conversation history", "chat history", "api key", "api keys", "password", "passwords", "credentials", "user's data", "private data", "session token", "access token", "environment variables", "contents of the conversation", "everything the user", "the user's messages", "the user's email",
+	},
+	negation: {"not", "don't", "never", "do not", "cannot", "didn't", "shouldn't", "mustn't", "doesn't", "won't"},
+}
+
+// word is a word of a class in a folded text.
+type word struct {
+	class class
+	i, j  int
+}
+
+// how far apart, in bytes of folded text, words that make up one request may be.
+const (
+	near = 48
+	wide = 96
+)
+
+// injected looks for words that together ask a model to leave its instructions. Each of them alone is harmless, so that a
+// text about rules, prompts or filters passes. words is sorted by where they end. Each word is looked at with those shortly
+// before it, so that the time is linear in the text.
+func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
+	// back finds the nearest word of a class that ends before w begins, at most n bytes away, in the same sentence.
+	back := func(k, n int, c class) (int, bool) {
+		w := words[k]
+		for m := k - 1; m >= 0 && words[m].j >= w.i-n-64; m-- {
+			if v := words[m]; v.class == c && v.j <= w.i && v.j >= w.i-n && !sentence(folded[v.j:w.i]) {
+				return m, true
+			}
+		}
+		return 0, false
+	}
+	for k, w := range words {
+		switch w.class {
+		case jailname, marker:
+			return w.i, w.j, frameOr(w.class), true
+		case orders:
+			// ignore ... previous ... instructions
+			g, isGiven := back(k, near, given)
+			if !isGiven {
+				continue
+			}
+			if d, isDrop := back(g, near, drop); isDrop {
+				if _, negated := back(d, 4, negation); !negated {
+					return words[d].i, w.j, "override", true
+				}
+			}
+		case given:
+			// ignore everything above
+			d, isDrop := back(k, 20, drop)
+			if isDrop = isDrop && ends(folded, w.j) && tells(folded[w.i:w.j]); !isDrop {
+				// pay no attention to the instructions above
+				if o, isOrders := back(k, 2, orders); isOrders {
+					d, isDrop = back(o, 8, drop)
+				}
+			}
+			if isDrop {
+				if _, negated := back(d, 4, negation); !negated {
+					return words[d].i, w.j, "override", true
+				}
+			}
+		case secret:
+			if s, isShow := back(k, near, show); isShow {
+				if _, negated := back(s, 4, negation); !negated {
+					return words[s].i, w.j, "extraction", true
+				}
+			}
+		case unbound:
+			if b, isBecome := back(k, wide, become); isBecome {
+				return words[b].i, w.j, "persona", true
+			}
+		case obey:
+			if d, isDrop := back(k, 2*wide, drop); isDrop {
+				return words[d].i, w.j, "new orders", true
+			}
+		case drop:
+			if o, isObey := back(k, wide, obey); isObey {
+				return words[o].i, w.j, "new orders", true
+			}
+		case target:
+			if s, isSend := back(k, near, send); isSend {
+				if o, isObey := back(s, 2*wide, obey); isObey {
+					return words[o].i, w.j, "exfiltration", true
+				}
+			}
+		}
+	}
+	return 0, 0, "", false
+}
+
+func frameOr(c class) string {
+	if c == marker {
+		return "frame"
+	}
+	return "jailbreak"
+}
+
+// sentence says whether a sentence ends within a piece of folded text.
+func sentence(b []byte) bool {
+	for i, c := range b {
+		if (c == '.' || c == '!' || c == '?') && i+1 < len(b) && b[i+1] == ' ' {
+			return true
+		}
+	}
+	return false
+}
+
+// ends says whether a sentence, or the text, ends at i.
+func ends(b []byte, i int) bool {
+	if i == len(b) {
+		return true
+	}
+	switch b[i] {
+	case '.', '!', '?', ',', ';', ':', '"':
+		return true
+	}
+	return false
+}
+
+// tells says whether a word of the class given stands for all that was said.
+func tells(b []byte) bool {
+	switch string(b) {
+	case "above", "everything", "before", "you were told", "you have been told", "previous", "so far", "prior":
+		return true
+	}
+	return false
+}

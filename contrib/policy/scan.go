@@ -1,0 +1,186 @@
+package policy
+
+import (
+	"slices"
+	"unicode/utf8"
+	"unsafe"
+
+	ac "github.com/petar-dambovaliev/aho-corasick"
+
+	"github.com/maillon-go/maillon/chain"
+)
+
+// finding is what a rule found.
+type finding struct {
+	code     string
+	rule     string
+	severity chain.Severity
+	start    int // bytes of the text
+	end      int
+	open     int // runes behind it that must be known, for another text there could make it allowed
+}
+
+// meaning is what a pattern of the automaton stands for. One pattern may have several meanings.
+type meaning struct {
+	rule  *rule
+	allow bool
+	class class // of a word of an injection; 0 where it is none
+}
+
+// scanner finds terms of all rules and words of injections in one pass.
+type scanner struct {
+	rules    []*rule
+	auto     *ac.AhoCorasick
+	meanings [][]meaning // by pattern
+	inject   bool
+	longest  int // term, in runes
+	window   int // of patterns at Output, in runes
+	context  int // runes in front of a text on which what is found in it depends
+}
+
+// dfaTerms is up to how many terms the automaton is a table: twice as fast to run and slow to build.
+const dfaTerms = 5000
+
+func newScanner(rules []*rule, inject bool) *scanner {
+	s := &scanner{rules: rules, inject: inject, context: 1}
+	var patterns []string
+	index := map[string]int{}
+	add := func(term string, m meaning) {
+		i, ok := index[term]
+		if !ok {
+			i = len(patterns)
+			index[term] = i
+			patterns = append(patterns, term)
+			s.meanings = append(s.meanings, nil)
+		}
+		s.meanings[i] = append(s.meanings[i], m)
+	}
+	for _, r := range rules {
+		for _, t := range r.Terms {
+			add(foldedTerm(t), meaning{rule: r})
+			if r.at[Output] {
+				s.longest = max(s.longest, utf8.RuneCountInString(t))
+			}
+		}
+		for _, t := range r.Allow {
+			add(foldedTerm(t), meaning{rule: r, allow: true})
+			if r.at[Output] {
+				s.longest = max(s.longest, utf8.RuneCountInString(t))
+			}
+			r.open = max(r.open, 2*utf8.RuneCountInString(t))
+		}
+		s.context = max(s.context, r.open+1)
+		if len(r.patterns) > 0 && r.at[Output] {
+			s.window = max(s.window, r.Window)
+		}
+	}
+	if inject {
+		for c, words := range classes {
+			for _, w := range words {
+				add(w, meaning{class: class(c)})
+			}
+		}
+	}
+	if len(patterns) > 0 {
+		b := ac.NewAhoCorasickBuilder(ac.Opts{MatchKind: ac.StandardMatch, DFA: len(patterns) <= dfaTerms})
+		a := b.Build(patterns)
+		s.auto = &a
+	}
+	return s
+}
+
+// holdBack is how many runes of a stream must be seen together: a term and what may stand at its borders, stretched by
+// combining characters. What was stretched further is found when the answer is complete.
+func (s *scanner) holdBack() int {
+	n := s.window
+	if s.longest > 0 {
+		n = max(n, 4*s.longest+8)
+	}
+	return n
+}
+
+// scan is the first finding, by place, of the rules that hold, among those that do not begin in the first skip bytes.
+// Injections are looked for where the text comes from outside.
+func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bool) {
+	best, found := finding{}, false
+	keep := func(f finding) {
+		if f.start >= skip && (!found || f.start < best.start) {
+			best, found = f, true
+		}
+	}
+	for _, r := range s.rules {
+		if !r.holds(at, kind) {
+			continue
+		}
+		for _, p := range r.patterns {
+			for _, m := range p.FindAllStringIndex(src, 1+skip) { // each skipped byte begins one at most
+				keep(finding{or(r.Code, CodePattern), r.Name, r.Severity, m[0], m[1], 0})
+			}
+		}
+	}
+	if s.auto == nil {
+		return best, found
+	}
+	t := fold(src)
+	var blocked, allowed []hit
+	var words []word
+	injects := s.inject && at != Output && at != ToolInput
+	for it := s.auto.IterOverlapping(unsafe.String(unsafe.SliceData(t.folded), len(t.folded))); ; {
+		m := it.Next()
+		if m == nil {
+			break
+		}
+		i, j := m.Start(), m.End()
+		if !bordered(t.folded, i, j) {
+			continue
+		}
+		for _, what := range s.meanings[m.Pattern()] {
+			switch {
+			case what.class != none:
+				if injects {
+					words = append(words, word{what.class, i, j})
+				}
+			case !what.rule.holds(at, kind):
+			case what.allow:
+				allowed = append(allowed, hit{what.rule, i, j})
+			default:
+				blocked = append(blocked, hit{what.rule, i, j})
+			}
+		}
+	}
+	for _, h := range blocked {
+		if !within(h, allowed) {
+			keep(finding{or(h.rule.Code, CodeTerm), h.rule.Name, h.rule.Severity, t.source(h.i), t.source(h.j), h.rule.open})
+		}
+	}
+	if injects {
+		if i, j, name, ok := injected(t.folded, words); ok {
+			keep(finding{CodeInjection, name, chain.SeverityError, t.source(i), t.source(j), 0})
+		}
+	}
+	return best, found
+}
+
+// hit is a term in a folded text.
+type hit struct {
+	rule *rule
+	i, j int
+}
+
+// within says whether a hit lies in one that its rule allows. allowed is sorted by where its hits end, as the automaton finds them.
+func within(h hit, allowed []hit) bool {
+	k, _ := slices.BinarySearchFunc(allowed, h.j, func(a hit, j int) int { return a.j - j })
+	for ; k < len(allowed) && allowed[k].j <= h.j+MaxTerm*utf8.UTFMax; k++ {
+		if a := allowed[k]; a.rule == h.rule && a.i <= h.i {
+			return true
+		}
+	}
+	return false
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestFold(t *testing.T) {
+	for _, tc := range []struct{ in, want string }{
+		{"", ""},
+		{"Hello  World\n\tagain", "hello world again"},
+		{"STRASSE Straße", "strasse strasse"},
+		{"ﬁne ＡＢＣ", "fine abc"},
+		{"e\u0301tude É", "étude é"},
+		{"pass\u200bword so\u00adft", "password soft"},
+		{"a\u00a0 \u2003b", "a b"},
+		{"x\u0301\u0302y", "x\u0301\u0302y"},
+		{"\xff\xfe", "\ufffd\ufffd"},
+	} {
+		got := fold(tc.in)
+		if string(got.folded) != tc.want {
+			t.Errorf("fold(%q) = %q, want %q", tc.in, got.folded, tc.want)
+		}
+		for i := range len(got.folded) + 1 {
+			if at := got.source(i); at < 0 || at > len(tc.in) {
+				t.Errorf("%q: %d lies at %d", tc.in, i, at)
+			}
+		}
+	}
+	// Places of ASCII are exact, behind what is not ASCII, too.
+	src := "Über  den Fluß \u200b und the  Word"
+	folded := fold(src)
+	i := strings.Index(string(folded.folded), "word")
+	if got := src[folded.source(i):folded.source(i+4)]; got != "Word" {
+		t.Errorf("found %q", got)
+	}
+}
+
+func TestTerms(t *testing.T) {
+	for _, tc := range []struct {
+		rule Rule
+		text string
+		want string // what is found, "" for nothing
+	}{
+		{Rule{Terms: []string{"osprey"}}, "the osprey flies", "osprey"},
+		{Rule{Terms: []string{"osprey"}}, "the OSPREY, again", "OSPREY"},
+		{Rule{Terms: []string{"osprey"}}, "ospreys", ""},
+		{Rule{Terms: []string{"osprey"}}, "an_osprey", ""},
+		{Rule{Terms: []string{"osprey"}}, "an-osprey-nest", "osprey"},
+		{Rule{Terms: []string{"osprey"}}, "os\u200bprey", "os\u200bprey"},
+		{Rule{Terms: []string{"project osprey"}}, "Project\n   Osprey", "Project\n   Osprey"},
+		{Rule{Terms: []string{"naïve"}}, "nai\u0308ve", "nai\u0308ve"},
+		{Rule{Terms: []string{"STRASSE"}}, "Straße", "Straße"},
+		{Rule{Terms: []string{"秘密"}}, "これは秘密です", "秘密"},
+		{Rule{Terms: []string{"тайна"}}, "тайная", ""},
+		{Rule{Terms: []string{"тайна"}}, "Тайна!", "Тайна"},
+		{Rule{Terms: []string{"c++"}}, "I like C++.", "C++"},
+		{Rule{Terms: []string{"assassin"}, Allow: []string{"assassin bug"}}, "an assassin bug", ""},
+		{Rule{Terms: []string{"assassin"}, Allow: []string{"assassin bug"}}, "an assassin bugs me", "assassin"},
+		{Rule{Terms: []string{"assassin"}, Allow: []string{"assassin bug"}}, "an assassin bug and an assassin", "assassin"},
+		{Rule{Terms: []string{"he", "she", "hers"}}, "ushers say hers", "hers"},
+		{Rule{Patterns: []string{`SEC-\d+`}}, "see SEC-1234.", "SEC-1234"},
+		{Rule{Patterns: []string{`SEC-\d+`}}, "see sec-1234.", ""},
+	} {
+		r, err := compile(tc.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, found := newScanner([]*rule{r}, true).scan(tc.text, 0, Output, "")
+		if got := tc.text[f.start:f.end]; found != (tc.want != "") || got != tc.want {
+			t.Errorf("%v in %q: found %q, want %q", tc.rule, tc.text, got, tc.want)
+		}
+	}
+}
+
+func TestRulesHoldWhereTheySay(t *testing.T) {
+	r, err := compile(Rule{Terms: []string{"x"}, Patterns: []string{"y"}, At: []Place{Input}, Kinds: []string{"A", "B"}, ExceptKinds: []string{"B"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScanner([]*rule{r}, false)
+	for _, text := range []string{"x", "y"} {
+		for at, kinds := range map[Place]string{Input: "A", Output: "", ToolInput: "", ToolOutput: ""} {
+			for _, kind := range []string{"A", "B", "C", ""} {
+				if _, found := s.scan(text, 0, at, kind); found != (kind != "" && kind == kinds) {
+					t.Errorf("%s at %s in %q: found %v", text, at, kind, found)
+				}
+			}
+		}
+	}
+}
+
+// naive finds a term as the scanner does, in the plainest way.
+func naive(folded, term string) bool {
+	for i := range folded {
+		if strings.HasPrefix(folded[i:], term) && bordered([]byte(folded), i, i+len(term)) {
+			return true
+		}
+	}
+	return false
+}
+
+func FuzzTerms(f *testing.F) {
+	f.Add("the osprey", "osprey", "sprey")
+	f.Add("ab ba ab", "ab", "b a")
+	f.Add("e\u0301 E\u0301", "É", "\u0301")
+	f.Fuzz(func(t *testing.T, text, one, two string) {
+		var rules []*rule
+		for _, term := range []string{one, two} {
+			r, err := compile(Rule{Terms: []string{term}})
+			if err != nil {
+				return
+			}
+			rules = append(rules, r)
+		}
+		got, found := newScanner(rules, false).scan(text, 0, Input, "")
+		folded := string(fold(text).folded)
+		if want := naive(folded, foldedTerm(one)) || naive(folded, foldedTerm(two)); found != want {
+			t.Errorf("%q or %q in %q: found %v (%+v), want %v", one, two, text, found, got, want)
+		}
+		if got.start > got.end || got.end > len(text) {
+			t.Errorf("%+v in %q", got, text)
+		}
+	})
+}
+
+// many makes a scanner as a program may have it.
+func many(tb testing.TB, terms int) *scanner {
+	tb.Helper()
+	r := Rule{Name: "many"}
+	for i := range terms {
+		r.Terms = append(r.Terms, fmt.Sprintf("forbidden%dterm", i*7919))
+	}
+	c, err := compile(r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return newScanner([]*rule{c}, true)
+}
+
+const prose = "The harbour office opens at eight, and the pilots wait for the tide before they go out to the ships that come in from the north. " +
+	"All previous reports were read; the rules are on the wall. Nobody forgets the lamp. "
+
+// The time is linear in the text, also for texts that are made to be slow.
+func TestLinear(t *testing.T) {
+	s := many(t, 1000)
+	for name, piece := range map[string]string{
+		"prose": prose, "white space": " ", "words of injections": "ignore all instructions not ", "starts of terms": "forbidden7919ter", "marks": "e\u0301\u0301\u0301",
+		"invisible": "\u200b", "one letter": "a", "borders": "ignore.",
+	} {
+		small, large := strings.Repeat(piece, 1+20_000/len(piece)), strings.Repeat(piece, 8*(1+20_000/len(piece)))
+		ratio := 0.0
+		for range 8 { // other work on the machine comes and goes
+			if ratio = fastest(s, large) / fastest(s, small); ratio < 8*1.5 {
+				break
+			}
+		}
+		if ratio >= 8*1.5 {
+			t.Errorf("%s: eight times the text takes %.1f times as long", name, ratio)
+		}
+	}
+}
+
+// fastest is the shortest of several scans.
+func fastest(s *scanner, text string) float64 {
+	out := time.Duration(math.MaxInt64)
+	for range 9 {
+		start := time.Now()
+		s.scan(text, 0, Input, "")
+		out = min(out, time.Since(start))
+	}
+	return float64(out)
+}
+
+func BenchmarkScan(b *testing.B) {
+	text := strings.Repeat(prose, 100)
+	for _, n := range []int{10, 1000, 5000} {
+		s := many(b, n)
+		b.Run(fmt.Sprintf("terms=%d", n), func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				if _, found := s.scan(text, 0, Input, ""); found {
+					b.Fatal("found something")
+				}
+			}
+		})
+	}
+	r, err := compile(Rule{Name: "pattern", Patterns: []string{`\bSEC-\d{4,}\b`}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := newScanner([]*rule{r}, false)
+	b.Run("patterns=1", func(b *testing.B) {
+		b.SetBytes(int64(len(text)))
+		for b.Loop() {
+			s.scan(text, 0, Input, "")
+		}
+	})
+}
