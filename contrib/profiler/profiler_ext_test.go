@@ -227,7 +227,10 @@ func TestStream(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range s.Stream(t.Context(), "left early").Text() {
+		for _, err := range s.Stream(t.Context(), "left early").Text() {
+			if err != nil {
+				t.Fatal(err)
+			}
 			break
 		}
 		if err := s.Close(t.Context()); err != nil {
