@@ -42,9 +42,6 @@ var rootMayRequire = map[string]string{
 	"github.com/petar-dambovaliev/aho-corasick": "terms of the content policy",
 	"github.com/maypok86/otter/v2":              "the response cache, bounded by bytes; brings nothing else into a build",
 
-	"github.com/HdrHistogram/hdrhistogram-go": "quantiles of contrib/profiler; brings nothing else into a build",
-	"github.com/mattn/go-isatty":              "whether contrib/debug writes to a terminal; brings nothing but x/sys",
-
 	goleak: "tests only",
 	rapid:  "tests only",
 
