@@ -9,6 +9,15 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
+// A hook that chooses a budget wants a loop.
+func TestBudgetOfAHookIsALoop(t *testing.T) {
+	b := script(fails(errDown), answer("yes"))
+	s := start(t, session.WithBackend(b), session.WithSetup(rewriteIn(ofSampling, func(p *stages.Sampling) *stages.Sampling { return p.WithLoopBudget(2) })))
+	if res, err := s.Instruct(t.Context(), "Say yes."); err != nil || res.Text() != "yes" {
+		t.Errorf("got %v, %v", res, err)
+	}
+}
+
 // A plain call asks a failing backend once; a loop that somebody wants goes on.
 func TestPlainCallAsksAFailingBackendOnce(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -111,7 +111,7 @@ func (x *sampling) ends(ctx context.Context, err error) bool {
 // once says that a failing backend is asked no second time: there is nothing that an answer could fail, and nobody chose a loop.
 func (x *sampling) once() bool {
 	s, ok := x.strategy.(RejectionSampling)
-	return ok && s.implied && x.p.Requirements().Len() == 0
+	return ok && s.implied && x.p.LoopBudget() == x.budget && x.p.Requirements().Len() == 0
 }
 
 // finalError is an error of one attempt that another one would have too.
