@@ -127,26 +127,27 @@ const enough = 600
 func (l *load) work(ctx context.Context, seed uint64, latencies *hdrhistogram.Histogram) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	goesOn := func() bool { return ctx.Err() == nil || sum(&l.called) < enough }
+	whole := context.WithoutCancel(ctx) // the end of the run cuts no call off
 	for goesOn() {
-		s, err := session.Start(context.WithoutCancel(ctx), session.WithPipeline(l.pipeline), session.WithBackend(backend{l}), session.WithUser("u-1"))
+		s, err := session.Start(whole, session.WithPipeline(l.pipeline), session.WithBackend(backend{l}), session.WithUser("u-1"))
 		if err != nil {
 			panic(err)
 		}
 		for n := 0; n < turns && goesOn(); n++ {
 			start := time.Now()
-			verdict := l.call(s, r)
+			verdict := l.call(whole, s, r)
 			_ = latencies.RecordValue(int64(time.Since(start)))
 			l.called[verdict].Add(1)
 		}
-		if err := s.Close(context.WithoutCancel(ctx)); err != nil {
+		if err := s.Close(whole); err != nil {
 			panic(err)
 		}
 	}
 }
 
-// call is one call, with a context of its own, so that the end of the run cuts none off.
-func (l *load) call(s *session.Session, r *rand.Rand) chain.Verdict {
-	ctx, cancel := context.WithCancel(context.Background())
+// call is one call, with a context that its caller can give up.
+func (l *load) call(ctx context.Context, s *session.Session, r *rand.Rand) chain.Verdict {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ctx = context.WithValue(ctx, caller{}, cancel)
 	prompt := stack.Prompt(r.IntN(1 << 30))
@@ -163,8 +164,8 @@ func (l *load) call(s *session.Session, r *rand.Rand) chain.Verdict {
 	l.streams.Add(1)
 	st := s.Stream(ctx, prompt)
 	leave := r.IntN(100) == 0
-	for range st.Text() {
-		if leave {
+	for _, err := range st.Text() {
+		if leave || err != nil {
 			break
 		}
 	}
