@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -85,6 +86,7 @@ func TestSamplerFindsTheNumberOfCalls(t *testing.T) {
 	quick := NewSampler(Work{Handler: bench.Backend}, Short)
 	slow := NewSampler(Work{Handler: func(_ context.Context, p *bench.Payload) (*bench.Payload, error) {
 		for start := time.Now(); time.Since(start) < 100*time.Microsecond; {
+			runtime.Gosched()
 		}
 		return p, nil
 	}}, Short)

@@ -58,8 +58,15 @@ func (r Results) byLinks() (*plot.Plot, error) {
 		grade peers.Grade
 		peer  string
 	}{
-		{peers.Guarded, "failsafe-go"}, {peers.Guarded, "gobreaker"}, {peers.Guarded, "go-kit"}, {peers.Guarded, "maillon arounds"},
-		{peers.Plain, "grpc-go"}, {peers.Recovering, "closures"}, {peers.Guarded, "maillon hooks"}, {peers.Plain, "closures"}, {peers.Plain, "maillon compose"},
+		{peers.Guarded, "failsafe-go"},
+		{peers.Guarded, "gobreaker"},
+		{peers.Guarded, "go-kit"},
+		{peers.Guarded, "maillon arounds"},
+		{peers.Plain, "grpc-go"},
+		{peers.Recovering, "closures"},
+		{peers.Guarded, "maillon hooks"},
+		{peers.Plain, "closures"},
+		{peers.Plain, "maillon compose"},
 	} {
 		var xys plotter.XYs
 		for _, c := range r.series("noop", line.peer) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"regexp"
@@ -33,12 +34,12 @@ func cpu() string {
 
 // commit is that of the checkout, with a plus where files differ from it, or unknown outside of one.
 func commit() string {
-	head, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	head, err := exec.CommandContext(context.Background(), "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
 	id := strings.TrimSpace(string(head))
-	if changed, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(changed) > 0 {
+	if changed, err := exec.CommandContext(context.Background(), "git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(changed) > 0 {
 		id += "+"
 	}
 	return id

@@ -90,7 +90,7 @@ func once(ctx context.Context, path string, d time.Duration, workers int, progre
 	for _, h := range hists {
 		all.Merge(h)
 	}
-	if err := l.close(); err != nil {
+	if err := l.close(context.WithoutCancel(ctx)); err != nil {
 		return res, nil, err
 	}
 	written := l.plugins.Audit.Stats()
@@ -130,8 +130,8 @@ func (l *load) holds(res report.Soak, written audit.Stats) (faults []string) {
 	return faults
 }
 
-func (l *load) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+func (l *load) close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	l.over.Store(true)
 	return errors.Join(l.pipeline.Close(ctx), l.file.Close())
