@@ -14,7 +14,7 @@ import (
 // Step is one link of the work.
 type Step func(ctx context.Context, p *bench.Payload) (*bench.Payload, error)
 
-// Build puts steps around a backend, the first one outermost. The handler may be called concurrently.
+// Build puts steps around a backend, the first one outermost. The handler may be called concurrently unless the peer is Alone.
 type Build func(steps []Step, backend bench.Handler) bench.Handler
 
 // Grade says how well the steps are looked after.
@@ -43,6 +43,8 @@ type Peer struct {
 	// one the guarded form does that by itself.
 	Excluding Build
 	Ours      bool
+	// Alone says that its handler must not be called concurrently.
+	Alone bool
 	// Observes says that its steps only look: they can neither rewrite nor block.
 	Observes bool
 }

@@ -146,7 +146,7 @@ func TestTable(t *testing.T) {
 // Run takes part of the cells, each in every round, and tells of its progress.
 func TestRun(t *testing.T) {
 	var told bytes.Buffer
-	r := Run(Options{Only: regexp.MustCompile(`^rewrite/.*/(gobreaker|maillon hooks)$`), Rounds: 6, Sample: 50 * time.Microsecond, Progress: &told})
+	r := Run(Options{Where: Here(t.Context()), Only: regexp.MustCompile(`^rewrite/.*/(gobreaker|maillon hooks)$`), Rounds: 6, Sample: 50 * time.Microsecond, Progress: &told})
 	if len(r.Cells) != 2 || len(r.Bounds) != 0 {
 		t.Fatalf("%d cells, %d bounds", len(r.Cells), len(r.Bounds))
 	}

@@ -21,6 +21,7 @@ import (
 
 // Options are how much is measured.
 type Options struct {
+	Where    Where
 	Only     *regexp.Regexp // the ids of cells; nil: all of them, the bounds and the profiles
 	Rounds   int            // samples of each cell
 	Sample   time.Duration  // how long one takes
@@ -34,7 +35,7 @@ const confidence = 0.95
 // Run measures. The cells take turns in an order that is another one in each round, so that a disturbance hits all alike and
 // nobody always runs behind the same neighbour.
 func Run(o Options) Results {
-	r := Results{Where: Here(), Rounds: o.Rounds, Sample: o.Sample.String(), Modules: versions()}
+	r := Results{Where: o.Where, Rounds: o.Rounds, Sample: o.Sample.String(), Modules: versions()}
 	var cells []scenario.Cell
 	for _, s := range scenario.All() {
 		for _, c := range s.Cells {

@@ -14,10 +14,10 @@ import (
 )
 
 // Here describes this machine and this commit.
-func Here() Where {
+func Here(ctx context.Context) Where {
 	return Where{
 		CPU: cpu(), CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
-		Commit: commit(), Date: time.Now().UTC().Format(time.DateOnly),
+		Commit: commit(ctx), Date: time.Now().UTC().Format(time.DateOnly),
 	}
 }
 
@@ -33,13 +33,13 @@ func cpu() string {
 }
 
 // commit is that of the checkout, with a plus where files differ from it, or unknown outside of one.
-func commit() string {
-	head, err := exec.CommandContext(context.Background(), "git", "rev-parse", "--short=12", "HEAD").Output()
+func commit(ctx context.Context) string {
+	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
 	id := strings.TrimSpace(string(head))
-	if changed, err := exec.CommandContext(context.Background(), "git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(changed) > 0 {
+	if changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(changed) > 0 {
 		id += "+"
 	}
 	return id

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"slices"
 
 	"github.com/maillon-go/maillon/bench"
 	"github.com/maillon-go/maillon/bench/measure"
@@ -43,7 +44,10 @@ func backendError() Scenario {
 }
 
 func parallel() Scenario {
-	cells := steps([]int{10}, look, bench.Backend, nil)
+	cells := slices.DeleteFunc(steps([]int{10}, look, bench.Backend, nil), func(c Cell) bool {
+		p, _ := peers.ByName(c.Peer)
+		return p.Alone
+	})
 	for i := range cells {
 		alone := cells[i].Build
 		cells[i].Build = func() measure.Work {

@@ -64,8 +64,8 @@ func timed(d time.Duration, n int, step peers.Step, fails error) []Cell {
 	}
 	ex := failsafe.With[*bench.Payload](timeout.New[*bench.Payload](d))
 	policy := func(ctx context.Context, p *bench.Payload) (*bench.Payload, error) {
-		return ex.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[*bench.Payload]) (*bench.Payload, error) {
-			return step(e.Context(), p) //nolint:contextcheck // made of ctx by the policy
+		return ex.WithContext(ctx).GetWithExecution(func(e failsafe.Execution[*bench.Payload]) (*bench.Payload, error) { //nolint:contextcheck // made of ctx by the policy
+			return step(e.Context(), p)
 		})
 	}
 	exceeded, abandoned := fails, fails

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -60,6 +61,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *quick {
 		o.Rounds, o.Sample, o.Profile = 3, 200*time.Microsecond, 100*time.Millisecond
 	}
+	o.Where = report.Here(context.Background())
 	r := report.Run(o)
 	fmt.Fprintf(stdout, "%s%s\n", r.Where.String(r), r.All())
 	if *only != "" {

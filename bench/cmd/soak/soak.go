@@ -59,7 +59,7 @@ func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer)
 	if allowed := heap + heap/4 + slack; res.HeapAfter > allowed {
 		faults = append(faults, fmt.Sprintf("a heap of %d bytes before, %d after", heap, res.HeapAfter))
 	}
-	res.Where = report.Here()
+	res.Where = report.Here(ctx)
 	return res, faults, nil
 }
 
