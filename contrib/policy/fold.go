@@ -46,22 +46,13 @@ func fold(src string) text {
 			t.folded = append(t.folded, c)
 			continue
 		}
-		n := segment(src[i:])
+		n, form := segment(src[i:])
 		t.at(i)
-		for _, r := range foldSegment(src[i : i+n]) {
-			switch {
-			case r < utf8.RuneSelf && r != ' ' && (r < '\t' || r > '\r'):
-				space = false
-				t.folded = append(t.folded, byte(r))
-			case unicode.IsSpace(r):
-				if !space {
-					t.folded = append(t.folded, ' ')
-				}
-				space = true
-			default:
-				space = false
-				t.folded = utf8.AppendRune(t.folded, r)
+		for _, c := range []byte(form) {
+			if c != ' ' || !space {
+				t.folded = append(t.folded, c)
 			}
+			space = c == ' '
 		}
 		i += n
 		t.at(i)
@@ -70,12 +61,17 @@ func fold(src string) text {
 }
 
 // segment is the length of the character at the beginning of a text with all that combines with it, behind what is invisible,
-// too.
-func segment(s string) int {
-	if n := unseen(s); n > 0 {
-		return n
+// too; and the form in which it is compared.
+func segment(s string) (n int, form string) {
+	r, n := utf8.DecodeRuneInString(s)
+	first := formOf(r)
+	if first.unseen {
+		return unseen(s), ""
 	}
-	n := boundary(s)
+	if next, _ := utf8.DecodeRuneInString(s[n:]); n == len(s) || formOf(next).alone {
+		return n, first.text
+	}
+	n = boundary(s)
 	for n < len(s) && s[n] >= utf8.RuneSelf {
 		next := n + unseen(s[n:])
 		if next == n || next == len(s) || norm.NFKC.PropertiesString(s[next:]).BoundaryBefore() {
@@ -83,7 +79,7 @@ func segment(s string) int {
 		}
 		n = next + boundary(s[next:])
 	}
-	return n
+	return n, foldSegment(s[:n])
 }
 
 // unseen is how many bytes at the beginning of a text are invisible characters.
@@ -101,30 +97,44 @@ func boundary(s string) int {
 	return len(s)
 }
 
-// folds remembers what single characters become: most texts have few different ones.
-var folds [1 << 16]atomic.Pointer[string]
+// form is what a single character becomes.
+type form struct {
+	text   string
+	unseen bool // see invisible
+	alone  bool // it is neither that, nor combines with what is before it
+}
 
-// foldSegment is a segment in the form NFKC, without invisible characters, with case folded.
-func foldSegment(s string) string {
-	r, n := utf8.DecodeRuneInString(s)
-	single := n == len(s) && int(r) < len(folds)
-	if single {
-		if known := folds[r].Load(); known != nil {
-			return *known
+// forms remembers them: most texts have few different characters.
+var forms [1 << 16]atomic.Pointer[form]
+
+func formOf(r rune) *form {
+	if int(r) < len(forms) {
+		if known := forms[r].Load(); known != nil {
+			return known
 		}
 	}
+	s := string(r)
+	hidden := invisible(r)
+	out := &form{foldSegment(s), hidden, !hidden && norm.NFKC.PropertiesString(s).BoundaryBefore()}
+	if int(r) < len(forms) {
+		forms[r].Store(out)
+	}
+	return out
+}
+
+// foldSegment is a segment in the form NFKC, without invisible characters, with case folded and any white space as a space.
+func foldSegment(s string) string {
 	visible := func(r rune) rune {
-		if invisible(r) {
+		switch {
+		case invisible(r):
 			return -1
+		case unicode.IsSpace(r):
+			return ' '
 		}
 		return r
 	}
-	// Twice, because a form may bring up what is invisible; a byte that is no text becomes U+FFFD.
-	out := strings.Map(visible, cases.Fold().String(norm.NFKC.String(strings.Map(visible, s))))
-	if single {
-		folds[r].Store(&out)
-	}
-	return out
+	// Twice, because a form may bring up what is invisible. A byte that is no text becomes U+FFFD.
+	return strings.Map(visible, cases.Fold().String(norm.NFKC.String(strings.Map(visible, s))))
 }
 
 // at notes that what comes next in the folded text stands at i in the source.
