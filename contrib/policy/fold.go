@@ -82,6 +82,9 @@ func segment(s string) (n int, form string) {
 	return n, foldSegment(s[:n])
 }
 
+// seen is a text without the invisible characters at its end.
+func seen(s string) string { return strings.TrimRightFunc(s, invisible) }
+
 // unseen is how many bytes at the beginning of a text are invisible characters.
 func unseen(s string) int {
 	if n := strings.IndexFunc(s, func(r rune) bool { return !invisible(r) }); n >= 0 {

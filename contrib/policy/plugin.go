@@ -173,8 +173,12 @@ func (p *Plugin) answer(c *stages.Chunk, before string) error {
 		skip = 0 // what a pattern found beyond its window
 	}
 	f, found := p.scanner.scan(text, skip, Output, c.Meta().ComponentKind)
-	if !found || !c.Final() && utf8.RuneCountInString(text[f.end:]) <= f.open {
-		return nil // more text may make something else of it, and it is held back
+	if !found {
+		return nil
+	}
+	// More text may make something else of what it ends with: wait for it, as long as that is held back.
+	if !c.Final() && utf8.RuneCountInString(text[f.end:]) <= f.open && utf8.RuneCountInString(text[len(seen(text[:f.end])):]) < p.scanner.holdBack() {
+		return nil
 	}
 	return p.block(f, text, Output, len(c.Released())-len(before), "", nil)
 }
