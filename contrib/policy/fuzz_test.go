@@ -87,7 +87,7 @@ func streamed(tb testing.TB) *Plugin {
 	tb.Helper()
 	p, err := New(Settings{Rules: []Rule{
 		{Name: "phrase", Terms: []string{"ab a", "xá"}, Allow: []string{"b ab a", "xá b x ab b"}},
-		{Name: "word", Terms: []string{"bab"}},
+		{Name: "word", Terms: []string{"bab", "a xx"}},
 		{Name: "pattern", Patterns: []string{`\bx{2,3}-\b`}, Window: 4},
 	}})
 	if err != nil {
@@ -101,23 +101,25 @@ func same(t *testing.T, p *Plugin, answer string, lengths []byte) {
 	t.Helper()
 	want := p.Check(answer, Output, "")
 	released, got := stream(t, p, answer, lengths)
-	// A term whose border hides behind more than what is held back is stopped in a stream, to be safe.
-	if (got == nil) != (want == nil) && !(want == nil && longestRun(answer) >= p.scanner.holdBack()) {
+	// Where a border, or what makes a term allowed, comes behind more than what is held back, a stream is stopped to be safe; and
+	// what seemed to be allowed may be out.
+	stretched := longestRun(answer) >= p.scanner.holdBack()
+	if (got == nil) != (want == nil) && !(want == nil && stretched) {
 		t.Errorf("%q in pieces of %v: %v, streamed %v", answer, lengths, want, got)
 	}
 	if v, ok := errors.AsType[*chain.Violation](want); ok {
 		end := len(seen(answer[:v.Details["end"].(int)]))
-		if len(released) >= end {
+		if len(released) >= end && !(stretched && v.Details["rule"] == "phrase") {
 			t.Errorf("%q in pieces of %v: released %q, with %q", answer, lengths, released, answer[v.Details["start"].(int):end])
 		}
 	}
 }
 
-// longestRun is the largest number of invisible characters in a row.
+// longestRun is the largest number of characters in a row that stretch a text.
 func longestRun(s string) (longest int) {
 	n := 0
 	for _, r := range s {
-		if n++; !invisible(r) {
+		if n++; !invisible(r) && !unicode.IsSpace(r) {
 			n = 0
 		}
 		longest = max(longest, n)
