@@ -104,12 +104,12 @@ func same(t *testing.T, p *Plugin, answer string, lengths []byte) {
 	// Where a border, or what makes a term allowed, comes behind more than what is held back, a stream is stopped to be safe; and
 	// what seemed to be allowed may be out.
 	stretched := longestRun(answer) >= p.scanner.holdBack()
-	if (got == nil) != (want == nil) && !(want == nil && stretched) {
+	if (got == nil) != (want == nil) && (want != nil || !stretched) {
 		t.Errorf("%q in pieces of %v: %v, streamed %v", answer, lengths, want, got)
 	}
 	if v, ok := errors.AsType[*chain.Violation](want); ok {
 		end := len(seen(answer[:v.Details["end"].(int)]))
-		if len(released) >= end && !(stretched && v.Details["rule"] == "phrase") {
+		if len(released) >= end && (!stretched || v.Details["rule"] != "phrase") {
 			t.Errorf("%q in pieces of %v: released %q, with %q", answer, lengths, released, answer[v.Details["start"].(int):end])
 		}
 	}
@@ -130,7 +130,7 @@ func longestRun(s string) (longest int) {
 func TestRandomStreams(t *testing.T) {
 	p, r := streamed(t), rand.New(rand.NewPCG(1, 2))
 	words := []string{"xá b x ab", "a", "b", "ab", "bab", "x", "xx", "xx-", "á", "a\u0301", "A", " ", " ", " ", "-", "\n \n", strings.Repeat(" ", 50), "\u200b", strings.Repeat("\u200b", 50)}
-	for range 20_000 {
+	for range 4000 {
 		answer := ""
 		for range 1 + r.IntN(14) {
 			answer += words[r.IntN(len(words))]

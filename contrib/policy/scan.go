@@ -39,8 +39,8 @@ type scanner struct {
 	window   int // of patterns at Output, in runes
 }
 
-// dfaTerms is up to how many terms the automaton is a table: twice as fast to run and slow to build.
-const dfaTerms = 5000
+// dfaTerms is up to how many terms, with the words of injections, the automaton is a table: twice as fast to run and slow to build.
+const dfaTerms = 6000
 
 func newScanner(rules []*rule, inject bool) *scanner {
 	s := &scanner{rules: rules, inject: inject}
@@ -110,7 +110,7 @@ func (s *scanner) before(released string) string {
 		r, size := utf8.DecodeLastRuneInString(released[:i])
 		i -= size
 		isSpace := unicode.IsSpace(r)
-		if !(isSpace && space || invisible(r) || unicode.Is(unicode.M, r)) {
+		if stretches := isSpace && space || invisible(r) || unicode.Is(unicode.M, r); !stretches {
 			n--
 		}
 		space = isSpace || space && invisible(r)
