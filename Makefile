@@ -15,13 +15,20 @@ SUMMARY   ?=
 FUZZTIME  ?= 60s
 FUZZ      ?= .
 
+# make bench-compare BASE=main BENCH='Overhead/hooks' ROUNDS=20; make soak SOAKTIME=30s SOAKFLAGS=-save
+BASE      ?=
+BENCH     ?=
+ROUNDS    ?=
+SOAKTIME  ?= 10m
+SOAKFLAGS ?=
+
 GOLANGCI_LINT         := $(GOBIN)/golangci-lint
 GOLANGCI_LINT_VERSION := 2.15.0
 
 .DEFAULT_GOAL := help
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## compile every package and its tests, and run go vet
@@ -50,6 +57,14 @@ lint-install:
 .PHONY: bench
 bench: ## measure against the bounds: fails where a ratio does not hold
 	@cd bench && go run ./gate
+
+.PHONY: bench-compare
+bench-compare: ## benchmarks beside those of the revision BASE, by benchstat
+	@bench/compare '$(BASE)' '$(BENCH)' '$(ROUNDS)'
+
+.PHONY: soak
+soak: ## a realistic stack under load with faults for SOAKTIME, and what must hold however it ends
+	@cd bench && go run ./cmd/soak -duration $(SOAKTIME) $(SOAKFLAGS)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

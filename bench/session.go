@@ -19,16 +19,17 @@ var (
 // HooksPerStage are the numbers of hooks that the benchmarks of sessions run with.
 var HooksPerStage = []int{0, 1, 10}
 
-func model() session.Backend {
+// Model is a backend that answers at once.
+func Model() session.Backend {
 	return session.BackendFunc(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 		return g.Done(stages.GenerationResult{Output: stages.Output{Text: "At 06:40.", FinishReason: stages.FinishStop}}), nil
 	})
 }
 
 func direct(int) Handler {
-	m := model()
+	m := Model()
 	g := stages.NewGeneration(stages.Meta{}, stages.GenerationFields{
-		Messages: stages.ListOf(stages.Message{Role: stages.RoleUser, Text: question}),
+		Messages: stages.ListOf(stages.Message{Role: stages.RoleUser, Text: Question}),
 	})
 	return func(ctx context.Context, p *Payload) (*Payload, error) {
 		_, err := m.Generate(ctx, g)
@@ -36,12 +37,14 @@ func direct(int) Handler {
 	}
 }
 
-const question = "When is high water?"
+// Question is what the model is asked.
+const Question = "When is high water?"
 
 // forgetting is how many instructions a session gets before it forgets them, so that what is measured does not grow.
 const forgetting = 256
 
-func instruct(hooks int) Handler {
+// Watched is a pipeline with that many hooks in each of its stages, which do nothing.
+func Watched(hooks int) *stages.Pipeline {
 	p := stages.NewPipeline(stages.PipelineConfig{})
 	for i := range hooks {
 		must(p.Create.Use(watching[*stages.Create](i)...))
@@ -52,11 +55,15 @@ func instruct(hooks int) Handler {
 		must(p.Iteration.Use(watching[*stages.Iteration](i)...))
 		must(p.HistoryChange.Use(watching[*stages.HistoryChange](i)...))
 	}
-	s := must(session.Start(context.Background(), session.WithPipeline(p), session.WithBackend(model()), session.WithHistoryKind(stages.HistorySingle)))
+	return p
+}
+
+func instruct(hooks int) Handler {
+	s := must(session.Start(context.Background(), session.WithPipeline(Watched(hooks)), session.WithBackend(Model()), session.WithHistoryKind(stages.HistorySingle)))
 	n := make(chan int, 1) // the handler may be called concurrently
 	n <- 0
 	return func(ctx context.Context, p *Payload) (*Payload, error) {
-		if _, err := s.Instruct(ctx, question); err != nil {
+		if _, err := s.Instruct(ctx, Question); err != nil {
 			return nil, err
 		}
 		count := <-n + 1

@@ -67,10 +67,10 @@ func ByName(name string) (Variant, bool) {
 	return Variant{}, false
 }
 
-// handle stands for the backend.
+// Backend is what the links are around: it answers at once, with the payload that it gets.
 //
 //go:noinline
-func handle(_ context.Context, p *Payload) (*Payload, error) { return p, nil }
+func Backend(_ context.Context, p *Payload) (*Payload, error) { return p, nil }
 
 func hook(_ context.Context, p *Payload) (*Payload, error) { return p, nil }
 
@@ -79,7 +79,7 @@ func middleware(next Handler) Handler {
 }
 
 func closures(links int) Handler {
-	h := handle
+	h := Backend
 	for range links {
 		h = middleware(h)
 	}
@@ -91,11 +91,11 @@ func compose(links int) Handler {
 	for i := range mws {
 		mws[i] = middleware
 	}
-	return chain.Compose(handle, mws...)
+	return chain.Compose(Backend, mws...)
 }
 
 func breakers(links int) Handler {
-	h := handle
+	h := Backend
 	for i := range links {
 		next := middleware(h)
 		cb := gobreaker.NewCircuitBreaker[*Payload](gobreaker.Settings{Name: fmt.Sprint(i)})
@@ -130,7 +130,7 @@ func scoped(links int) Handler {
 	must(c.Use(before(0, links/3)...))
 	session := must(c.Scope(before(links/3, links*2/3)...))
 	block := must(session.Scope(before(links*2/3, links)...))
-	return block.Then(handle)
+	return block.Then(Backend)
 }
 
 func perRequest(links int) Handler {
@@ -142,7 +142,7 @@ func perRequest(links int) Handler {
 		if err != nil {
 			return nil, err
 		}
-		return request.Then(handle)(ctx, p)
+		return request.Then(Backend)(ctx, p)
 	}
 }
 
@@ -163,7 +163,7 @@ func observing(links int) Handler {
 func chained(links ...chain.Link[*Payload]) Handler {
 	c := chain.New[*Payload]("bench")
 	must(c.Use(links...))
-	return c.Then(handle)
+	return c.Then(Backend)
 }
 
 // must is for links that are right by construction.

@@ -50,11 +50,21 @@ func TestHandlerTracer(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var tr handlerTracer
 			c := newChainWith(t, Config[*payload]{Tracer: &tr}, tc.links...)
-			_, _ = c.Then(func(ctx context.Context, p *payload) (*payload, error) {
-				eq(t, "the handler's span", ctx.Value(ctxKey("span")), any("handler of t"))
+			call := c.Then(func(ctx context.Context, p *payload) (*payload, error) {
+				if !tr.off {
+					eq(t, "the handler's span", ctx.Value(ctxKey("span")), any("handler of t"))
+				}
 				return tc.handler(ctx, p)
-			})(bg, &payload{})
-			eq(t, "steps", tr.take(), tc.want)
+			})
+			for i := range 4 { // the way of a call depends on those before
+				tr.off = i == 1
+				_, _ = call(bg, &payload{})
+				want := tc.want
+				if tr.off {
+					want = ""
+				}
+				eq(t, "steps", tr.take(), want)
+			}
 		})
 	}
 	t.Run("Goexit", func(t *testing.T) {

@@ -11,7 +11,8 @@ import (
 // before it, so that all chunks together are the answer.
 type Chunking string
 
-// The ways to cut. Except for ChunkRaw the chunks are the same however the backend's pieces come.
+// The ways to cut. Except for ChunkRaw the chunks are the same however the backend's pieces come. A streamed answer that
+// comes from a cache is cut after words where ChunkRaw is asked for.
 const (
 	ChunkRaw        Chunking = "raw"       // as the backend gives the pieces, with whole runes
 	ChunkWords      Chunking = "word"      // after the white space behind a word

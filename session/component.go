@@ -51,9 +51,10 @@ func (s *Session) create(
 	if absent(action) {
 		return made, c, requirements, errors.New("session: component_post_create left no component")
 	}
-	requirements = c.Requirements()
 	if i, ok := action.(*Instruction); ok { // perhaps one that a link has put in the place of the first
-		requirements = i.Spec().Requirements
+		requirements = i.requirements
+	} else if requirements, err = specOf(c, "").required(); err != nil {
+		return made, c, requirements, err
 	}
 	made, err = s.describe(r, action)
 	return made, c, requirements, err

@@ -75,8 +75,8 @@ func ExampleOn_streamed() {
 	fmt.Println(err)
 
 	stream = session.StreamAct(ctx, tides{}, stages.History{}, session.Reply("When is high water?"), session.Chunked(session.ChunkParagraphs))
-	for text := range stream.Text() {
-		fmt.Printf("%q\n", text)
+	for text, err := range stream.Text() {
+		fmt.Printf("%q %v\n", text, err)
 	}
 	res, err := stream.Result()
 	fmt.Println(res.History.Len(), err)
@@ -84,6 +84,6 @@ func ExampleOn_streamed() {
 	// "High water is at 06:40. "
 	// "The password is tide. "
 	// session: the stream was closed by its reader
-	// "High water is at 06:40. The password is tide. Ask the harbour master."
+	// "High water is at 06:40. The password is tide. Ask the harbour master." <nil>
 	// 2 <nil>
 }

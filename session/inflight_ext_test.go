@@ -178,9 +178,6 @@ func TestTheAttemptAfterTheSuccess(t *testing.T) {
 			res, err := s.Instruct(t.Context(), "Say yes.", session.Require(mentions("yes")),
 				session.Using(session.RejectionSampling{LoopBudget: 1, Concurrency: 2}))
 			end := last[*stages.Sampling](t, rec, "sampling_loop_end")
-			if tc.success && end.Attempts().Len() == tc.attempts+1 { // the error came before the success
-				tc.attempts++
-			}
 			if end.Attempts().Len() != 2 || end.Success() != (name != "failed") || end.FailureReason() != "" {
 				t.Errorf("sampling_loop_end got %+v", end)
 			}

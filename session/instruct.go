@@ -141,7 +141,7 @@ func (i instruction) with(opts []InstructOption) (instruction, error) {
 
 // runWith is what all kinds of component have in common: create it, execute it, add it to the history.
 func (s *Session) runWith(ctx context.Context, from given, i instruction, opts []InstructOption) (*Result, error) {
-	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget}, s.cfg.tools
+	i.strategy, i.tools = RejectionSampling{LoopBudget: DefaultLoopBudget, implied: true}, s.cfg.tools
 	i, err := i.with(opts)
 	if err != nil {
 		return nil, err

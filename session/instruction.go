@@ -11,8 +11,9 @@ import (
 // Instruction is a task for the model. Make one with NewInstruction; it does not change afterwards. Safe for concurrent
 // use.
 type Instruction struct {
-	spec    InstructionSpec
-	message stages.Message
+	spec         InstructionSpec
+	requirements stages.List[stages.Requirement] // with the variables filled in
+	message      stages.Message
 }
 
 // InstructionSpec is what an instruction is made of. All but the description may be left out.
@@ -35,7 +36,11 @@ func NewInstruction(spec InstructionSpec) (*Instruction, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Instruction{spec, stages.Message{Role: stages.RoleUser, Text: text, Images: spec.Images}}, nil
+	requirements, err := spec.required()
+	if err != nil {
+		return nil, err
+	}
+	return &Instruction{spec, requirements, stages.Message{Role: stages.RoleUser, Text: text, Images: spec.Images}}, nil
 }
 
 // Spec is what the instruction was made of.
@@ -102,6 +107,26 @@ func (s InstructionSpec) render(arguments []stages.ContextItem) (string, error) 
 		b.WriteString("\n\nBegin the answer with exactly this text and continue it:\n" + prefix)
 	}
 	return b.String(), nil
+}
+
+// required are the requirements as they are checked and told of: with the variables filled into their descriptions. One
+// without a name is called by its template, so that errors hold no values.
+func (s InstructionSpec) required() (stages.List[stages.Requirement], error) {
+	if s.Variables.Len() == 0 {
+		return s.Requirements, nil
+	}
+	all := s.Requirements.Slice()
+	for i, q := range all {
+		text, err := s.fill("requirement", q.Description)
+		if err != nil {
+			return s.Requirements, err
+		}
+		if q.Name == "" && text != q.Description {
+			all[i].Name = q.Description
+		}
+		all[i].Description = text
+	}
+	return stages.ListOf(all...), nil
 }
 
 // fill executes text as a template, where there are variables to put in.

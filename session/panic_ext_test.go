@@ -103,3 +103,26 @@ func TestPassPanic(t *testing.T) {
 		}
 	}
 }
+
+// So does a panic in a check of a part of an answer, with a reader and without one.
+func TestPassPanicOfAPrefix(t *testing.T) {
+	t.Parallel()
+	q := stages.Requirement{Description: "x", CheckPrefix: func(context.Context, string, bool) (stages.Verdict, error) { panic(http.ErrAbortHandler) }}
+	for _, way := range calls {
+		for name, b := range map[string]session.Backend{"in one piece": echo(), "in pieces": inPieces("a ", "b")} {
+			for at := range 2 {
+				p := stages.NewPipeline(stages.PipelineConfig{PassPanic: func(v any) bool { return v == http.ErrAbortHandler }})
+				s := start(t, session.WithPipeline(p), session.WithBackend(b))
+				v := func() (v any) {
+					defer func() { v = recover() }()
+					res, err := way.give(t, s, "When?", session.Require(q), session.Using(session.RejectionSampling{LoopBudget: 1, Concurrency: 1 + at}))
+					t.Errorf("%s, %s: got %v, %v", way.name, name, res, err)
+					return nil
+				}()
+				if v != http.ErrAbortHandler {
+					t.Errorf("%s, %s: %v came through", way.name, name, v)
+				}
+			}
+		}
+	}
+}

@@ -77,7 +77,7 @@ func (x *sampling) take(ctx context.Context, t tried) error {
 		if x.failed++; x.failure == nil {
 			x.failure = t.err
 		}
-		x.last = x.last || len(t.ran) > 0 // what a tool does is not done twice because the backend failed
+		x.last = x.last || x.once() || len(t.ran) > 0 // what a tool does is not done twice because the backend failed
 		x.hopeless = x.hopeless || hopeless(t.err)
 	}
 	x.done.add(t.try)
@@ -106,6 +106,12 @@ func (x *sampling) ends(ctx context.Context, err error) bool {
 	_, final := as[*finalError](err)
 	return linked || final || blocked(err) || leadsTo(err, chain.ErrGoexit) || leadsTo(err, ErrNoResult) || leadsTo(err, ErrHoldBack) ||
 		ctx.Err() != nil || x.r.Err() != nil || x.r.sink.hasReleased()
+}
+
+// once says that a failing backend is asked no second time: there is nothing that an answer could fail, and nobody chose a loop.
+func (x *sampling) once() bool {
+	s, ok := x.strategy.(RejectionSampling)
+	return ok && s.implied && x.p.LoopBudget() == x.budget && x.p.Requirements().Len() == 0
 }
 
 // finalError is an error of one attempt that another one would have too.

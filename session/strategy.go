@@ -70,6 +70,8 @@ func Using(strategy Strategy) InstructOption {
 type RejectionSampling struct {
 	LoopBudget  int // steps at most; below 1 is an error
 	Concurrency int // attempts of a step, at once; 0 is 1
+
+	implied bool // nobody asked for it
 }
 
 // Name is "rejection_sampling".

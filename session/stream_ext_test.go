@@ -584,3 +584,38 @@ func TestStreamInBlockScope(t *testing.T) {
 		t.Errorf("after the block: %q", r.chunks)
 	}
 }
+
+// An answer from a cache that came in pieces once comes in chunks again, also to who wants the backend's own pieces.
+func TestStreamFromCache(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		source stages.Source
+		chunks int
+		by     session.Chunking
+		want   []string
+	}{
+		{"raw", stages.SourceCache, 3, session.ChunkRaw, []string{"One. ", "Two ", "three."}},
+		{"sentences", stages.SourceCache, 3, session.ChunkSentences, []string{"One. ", "Two three."}},
+		{"in one piece", stages.SourceCache, 0, session.ChunkRaw, []string{"One. Two three."}},
+		{"not from a cache", stages.SourceShortCircuit, 3, session.ChunkRaw, []string{"One. Two three."}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, session.WithBackend(echo()), session.WithSetup(func(p *stages.Pipeline) error {
+				_, err := p.Generation.Use(chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
+					return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+						return g.Done(stages.GenerationResult{
+							Output: stages.Output{Text: "One. Two three."}, Chunks: tc.chunks, Source: tc.source,
+						}), nil
+					}
+				}))
+				return err
+			}))
+			r := streamed(t, s.Stream(t.Context(), "Count.", session.Chunked(tc.by)))
+			if r.last != nil || !slices.Equal(r.chunks, tc.want) {
+				t.Errorf("got %q, %v", r.chunks, r.last)
+			}
+		})
+	}
+}

@@ -133,7 +133,11 @@ func (f *flow) settled(ctx context.Context, g *stages.Generation) (_ *stages.Gen
 		if cut, err = prefixChecks(ctx, f.requirements, text); err != nil || cut != nil {
 			return g, cut, err
 		}
-		err = k.releaseAll(ctx, claim{f.attempt, f, nil}, text)
+		chunking := k.chunking
+		if chunking == ChunkRaw && g.Source() == stages.SourceCache && g.Chunks() > 1 {
+			chunking = ChunkWords // it came in pieces, of which nothing is known any more
+		}
+		err = k.releaseAll(ctx, claim{f.attempt, f, nil}, chunking, text)
 	case t == nil || by.screen != t.screen: // another answer than the one that the reader got a part of
 		return g, nil, ErrReleased
 	case text != t.screen.passed():

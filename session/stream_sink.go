@@ -194,8 +194,8 @@ func (k *sink) give(chunk string) (err error) {
 }
 
 // releaseAll gives the reader a text that has passed as a whole.
-func (k *sink) releaseAll(ctx context.Context, c claim, text string) error {
-	return split(k.chunking, text, func(chunk string) error { return k.release(ctx, c, chunk) })
+func (k *sink) releaseAll(ctx context.Context, c claim, by Chunking, text string) error {
+	return split(by, text, func(chunk string) error { return k.release(ctx, c, chunk) })
 }
 
 // answered releases the answer of the call, unless that was done before: then it stays what the reader got.
@@ -208,7 +208,7 @@ func (k *sink) answered(ctx context.Context, c *stages.Component) (*stages.Compo
 	k.mu.Unlock()
 	switch res := c.Result(); {
 	case owed && c.Success():
-		return c, k.releaseAll(ctx, claim{attempt: at, flow: &flow{}}, res.Text)
+		return c, k.releaseAll(ctx, claim{attempt: at, flow: &flow{}}, k.chunking, res.Text)
 	case !owed && released && res.Text != text:
 		k.discarded("component")
 		res.Text = text

@@ -11,7 +11,7 @@ import (
 	"github.com/maillon-go/maillon/stages"
 )
 
-// Without a session the tag has the request's number only. Here lines lose what differs from run to run, their times.
+// Outside of a session there are neither ids nor numbers. Here lines lose what differs from run to run, their times.
 func Example() {
 	ctx := context.Background()
 	trace, err := debug.New(debug.Settings{
@@ -41,8 +41,8 @@ func Example() {
 		panic(err)
 	}
 	// Output:
-	// ---- #1     > generation 1 by harbour-ngram of 1 messages, the last by user: "Who looks after the crane of berth [redacted]?", 0 tools
-	// ---- #1     ok generation 1 "The crane at berth [redacted] is under repair.", length, 9+9 tokens
+	// ---- #-     > generation 1 by harbour-ngram of 1 messages, the last by user: "Who looks after the crane of berth [redacted]?", 0 tools
+	// ---- #-     ok generation 1 "The crane at berth [redacted] is under repair.", length, 9+9 tokens
 }
 
 type timeless struct{}

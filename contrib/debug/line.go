@@ -33,12 +33,15 @@ type numberKey struct{ p *Plugin }
 
 // tag says which session and request a line belongs to.
 func (p *Plugin) tag(ctx context.Context, m stages.Meta) string {
-	n := stages.From(ctx).State().Update(numberKey{p}, func(old any) any {
-		if old != nil {
-			return old
-		}
-		return p.requests.Add(1)
-	})
+	var n any = "-"
+	if r := stages.From(ctx); r.ID() != "" {
+		n = r.State().Update(numberKey{p}, func(old any) any {
+			if old != nil {
+				return old
+			}
+			return p.requests.Add(1)
+		})
+	}
 	id := name(m.SessionID[:min(len(m.SessionID), 4)])
 	if id == "" {
 		id = "----"

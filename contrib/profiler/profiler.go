@@ -23,7 +23,7 @@ type Settings struct {
 	// DefaultSampleEvery. The fewer, the less the others pay. It has no effect unless the Plugin is the tracer.
 	SampleEvery int `yaml:"sample_every"`
 	// MaxKeys bounds the memory: so many slots in all their stages, so many links, and so many frames in the chart of each
-	// session are told apart, and what comes later is added up as "(other)"; 0 is DefaultMaxKeys. A key takes about 30 KB,
+	// session are told apart, and what comes later is added up as "(other)"; 0 is DefaultMaxKeys. A key takes about 37 KB,
 	// twice that where there are streams.
 	MaxKeys int `yaml:"max_keys"`
 	// Sessions is of how many sessions there are charts; 0 is DefaultSessions. A new session takes the place of one that was

@@ -216,6 +216,32 @@ func TestSelfTime(t *testing.T) {
 	})
 }
 
+// An Around that calls the model itself, and not by its next, spends its own time: through another chain, and through the same
+// one in a request of its own.
+func TestSelfTimeOfCallsInAnAround(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProfiler(t, profiler.Settings{SampleEvery: 1})
+		begin, done := func(ctx context.Context, chainName, link string) context.Context {
+			return p.LinkStart(ctx, chain.Traced{Chain: chainName, Link: link, Kind: chain.KindAround})
+		}, func(ctx context.Context) { p.LinkEnd(ctx, chain.Traced{}, nil) }
+
+		outer := begin(t.Context(), "generation", "outer")
+		nested, err := stages.NewContext(outer, stages.Info{RequestID: "nested"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, inner := range []context.Context{begin(outer, "tool", "of another chain"), begin(nested, "generation", "of another request")} {
+			wait(time.Second)
+			done(inner)
+		}
+		inner := begin(outer, "generation", "in its next")
+		wait(time.Second)
+		done(inner)
+		done(outer)
+		near(t, "outer", linkOf(t, p.Snapshot(), "generation", "outer").Self.Max, 2*time.Second)
+	})
+}
+
 // A stream: the time until the first chunk, to the backend's sender and to the reader.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -227,7 +253,10 @@ func TestStream(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for range s.Stream(t.Context(), "left early").Text() {
+		for _, err := range s.Stream(t.Context(), "left early").Text() {
+			if err != nil {
+				t.Fatal(err)
+			}
 			break
 		}
 		if err := s.Close(t.Context()); err != nil {

@@ -113,7 +113,8 @@ type Frame struct {
 	Parts []Frame `json:"parts,omitempty"`
 }
 
-// Snapshot is the report of this moment. Calls that end meanwhile wait for it, some milliseconds at most.
+// Snapshot is the report of this moment. Calls that end meanwhile wait for it, some ten milliseconds where all keys
+// are taken.
 func (p *Plugin) Snapshot() Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -28,16 +28,19 @@ type replace struct {
 // rootMayRequire is everything that a user of the root module downloads, and why. What needs anything heavier is a
 // module of its own, with a replace to the root.
 var rootMayRequire = map[string]string{
-	backoff:                           "delays of middleware.Retry",
-	gobreaker:                         "the breaker on every link",
-	lo:                                "building plans and their descriptions; never on the call path",
-	xsync:                             "bounded groups",
-	xtime:                             "rate limits",
-	zap:                               "logs",
-	"github.com/goccy/go-yaml":        "plugin files, with line and column of errors",
-	"github.com/fsnotify/fsnotify":    "watching plugin files",
-	"github.com/google/jsonschema-go": "schemas of tools and outputs",
+	backoff:                        "delays of middleware.Retry",
+	gobreaker:                      "the breaker on every link",
+	lo:                             "building plans and their descriptions; never on the call path",
+	xsync:                          "bounded groups",
+	xtime:                          "rate limits",
+	zap:                            "logs",
+	"github.com/goccy/go-yaml":     "plugin files, with line and column of errors",
+	"github.com/fsnotify/fsnotify": "watching plugin files",
+	"github.com/HdrHistogram/hdrhistogram-go":   "histograms of the profiler",
+	"github.com/mattn/go-isatty":                "whether a trace goes to a terminal",
+	"github.com/google/jsonschema-go":           "schemas of tools and outputs",
 	"github.com/petar-dambovaliev/aho-corasick": "terms of the content policy",
+	"github.com/maypok86/otter/v2":              "the response cache, bounded by bytes; brings nothing else into a build",
 
 	goleak: "tests only",
 	rapid:  "tests only",

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/maillon-go/maillon/bench/report"
+	"github.com/maillon-go/maillon/bench/stack"
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/contrib/audit"
+	"github.com/maillon-go/maillon/session"
+	"github.com/maillon-go/maillon/stages"
+)
+
+// load is one set of plugins under load.
+type load struct {
+	plugins  stack.Stack
+	pipeline *stages.Pipeline
+	file     *audit.File
+	verdicts [4]atomic.Int64 // that observers saw, by chain.Verdict
+	called   [4]atomic.Int64 // as callers saw them
+	streams  atomic.Int64
+	faults   faults
+	over     atomic.Bool
+	peak     peak
+}
+
+// soak runs the load for a while and says what it came to and what does not hold.
+func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer) (res report.Soak, faults []string, err error) {
+	dir, err := os.MkdirTemp("", "soak")
+	if err != nil {
+		return res, nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	// What is made once in a process is made before the measurement.
+	if _, _, err := once(ctx, filepath.Join(dir, "warm.jsonl"), min(d, time.Second), workers, io.Discard); err != nil {
+		return res, nil, err
+	}
+	heap, goroutines := settled()
+	res, faults, err = once(ctx, filepath.Join(dir, "audit.jsonl"), d, workers, progress)
+	if err != nil {
+		return res, nil, err
+	}
+	res.HeapBefore, res.Goroutines[0] = heap, goroutines
+	res.HeapAfter, res.Goroutines[2] = settled()
+	if res.Goroutines[2] > goroutines {
+		faults = append(faults, fmt.Sprintf("%d goroutines before, %d after", goroutines, res.Goroutines[2]))
+	}
+	if allowed := heap + heap/4 + slack; res.HeapAfter > allowed {
+		faults = append(faults, fmt.Sprintf("a heap of %d bytes before, %d after", heap, res.HeapAfter))
+	}
+	res.Where = report.Here()
+	return res, faults, nil
+}
+
+// slack is what the heap may have grown by for reasons of the runtime's own.
+const slack = 2 << 20
+
+// once is a load from its first call to its last.
+func once(ctx context.Context, path string, d time.Duration, workers int, progress io.Writer) (res report.Soak, faults []string, err error) {
+	l, err := newLoad(context.WithoutCancel(ctx), path)
+	if err != nil {
+		return res, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	start := time.Now()
+	hists := make([]*hdrhistogram.Histogram, workers)
+	var running, watching sync.WaitGroup
+	for i := range hists {
+		hists[i] = hdrhistogram.New(1, int64(time.Minute), 3)
+		running.Go(func() { l.work(ctx, uint64(i), hists[i]) })
+	}
+	watching.Go(func() { l.peak.watch(ctx, progress, start, d, &l.called) })
+	running.Wait()
+	cancel()
+	watching.Wait()
+	took := time.Since(start)
+	all := hdrhistogram.New(1, int64(time.Minute), 3)
+	for _, h := range hists {
+		all.Merge(h)
+	}
+	if err := l.close(); err != nil {
+		return res, nil, err
+	}
+	written := l.plugins.Audit.Stats()
+	verified, err := audit.Verify(path, audit.VerifyOptions{})
+	if err != nil {
+		return res, nil, err
+	}
+	jobs := l.pipeline.Dispatcher().Stats()
+	res = report.Soak{
+		Duration: took.Round(time.Second), Calls: sum(&l.called), Streams: l.streams.Load(), PerSecond: float64(sum(&l.called)) / took.Seconds(),
+		P50: quantile(all, 50), P99: quantile(all, 99), P999: quantile(all, 99.9), Most: time.Duration(all.Max()).Round(10 * time.Microsecond),
+		Allowed: l.verdicts[chain.Allowed].Load(), Blocked: l.verdicts[chain.Blocked].Load(), Failed: l.verdicts[chain.Failed].Load(), Canceled: l.verdicts[chain.Canceled].Load(),
+		Outcomes: sum(&l.verdicts), Queued: jobs.Queued, Done: jobs.Done, Dropped: jobs.Dropped,
+		HeapMost: l.peak.heap.Load(), Goroutines: [3]int{1: int(l.peak.goroutines.Load())},
+		Records: int64(verified.Records), Signed: int64(written.Written),
+	}
+	return res, l.holds(res, written), nil
+}
+
+// holds says what does not.
+func (l *load) holds(res report.Soak, written audit.Stats) (faults []string) {
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Sprintf(format, a...)) }
+	for v := chain.Allowed; v <= chain.Canceled; v++ {
+		if seen, got := l.verdicts[v].Load(), l.called[v].Load(); seen != got {
+			fault("observers saw %d outcomes %v, callers %d", seen, v, got)
+		}
+		if l.called[v].Load() == 0 {
+			fault("no call was %v: the load lacks something", v)
+		}
+	}
+	if res.Queued != res.Done+res.Dropped || res.Queued == 0 {
+		fault("%d background jobs queued, %d done, %d dropped", res.Queued, res.Done, res.Dropped)
+	}
+	if res.Signed != res.Records || written.Lost != 0 || written.Waiting != 0 || written.Failures == 0 {
+		fault("%d audit records acknowledged, %d on disk: %+v", res.Signed, res.Records, written)
+	}
+	return faults
+}
+
+func (l *load) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	l.over.Store(true)
+	return errors.Join(l.pipeline.Close(ctx), l.file.Close())
+}
+
+func sum(counts *[4]atomic.Int64) (n int64) {
+	for i := range counts {
+		n += counts[i].Load()
+	}
+	return n
+}
+
+func quantile(h *hdrhistogram.Histogram, q float64) time.Duration {
+	return time.Duration(h.ValueAtPercentile(q)).Round(10 * time.Microsecond)
+}
+
+// settled is the heap and the goroutines once what is over has ended.
+func settled() (heap uint64, goroutines int) {
+	var m runtime.MemStats
+	for range 20 {
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		n := runtime.NumGoroutine()
+		if heap == m.HeapAlloc && goroutines == n {
+			break
+		}
+		heap, goroutines = m.HeapAlloc, n
+		time.Sleep(50 * time.Millisecond)
+	}
+	return heap, goroutines
+}
+
+// peak is the most that there was at a time.
+type peak struct {
+	heap       atomic.Uint64
+	goroutines atomic.Int64
+}
+
+func (p *peak) watch(ctx context.Context, progress io.Writer, start time.Time, d time.Duration, calls *[4]atomic.Int64) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		p.heap.Store(max(p.heap.Load(), m.HeapAlloc))
+		p.goroutines.Store(max(p.goroutines.Load(), int64(runtime.NumGoroutine())))
+		select {
+		case <-ctx.Done():
+			fmt.Fprintln(progress)
+			return
+		case <-tick.C:
+			fmt.Fprintf(progress, "\r\033[K%v of %v, %d calls", time.Since(start).Round(time.Second), d, sum(calls))
+		}
+	}
+}
+
+var _ session.Streamer = backend{}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/maillon-go/maillon/bench/report"
+	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/contrib/audit"
+)
+
+// A short run keeps what a long one must keep.
+func TestSoak(t *testing.T) {
+	res, faults, err := soak(t.Context(), time.Millisecond, 8, io.Discard)
+	if err != nil || len(faults) > 0 {
+		t.Fatalf("%v, %v", faults, err)
+	}
+	if res.Calls < enough || res.Streams == 0 || res.Outcomes != res.Calls || res.P50 <= 0 || res.P999 < res.P50 || res.Goroutines[1] < 8 || res.HeapMost == 0 {
+		t.Errorf("%+v", res)
+	}
+}
+
+// Each promise that is not kept is named.
+func TestWhatDoesNotHoldIsNamed(t *testing.T) {
+	kept := func() (*load, report.Soak, audit.Stats) {
+		l := new(load)
+		for v := range l.called {
+			l.called[v].Store(3)
+			l.verdicts[v].Store(3)
+		}
+		return l, report.Soak{Queued: 5, Done: 4, Dropped: 1, Signed: 9, Records: 9}, audit.Stats{Failures: 1}
+	}
+	for _, tc := range []struct {
+		name  string
+		spoil func(l *load, r *report.Soak, s *audit.Stats)
+		want  string
+	}{
+		{"all kept", func(*load, *report.Soak, *audit.Stats) {}, ""},
+		{"an outcome too few", func(l *load, _ *report.Soak, _ *audit.Stats) { l.verdicts[chain.Blocked].Store(2) }, "observers saw 2 outcomes blocked, callers 3"},
+		{"nobody gives up", func(l *load, _ *report.Soak, _ *audit.Stats) {
+			l.verdicts[chain.Canceled].Store(0)
+			l.called[chain.Canceled].Store(0)
+		}, "no call was canceled"},
+		{"a job is gone", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Done-- }, "5 background jobs queued, 3 done, 1 dropped"},
+		{"a record is gone", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Records-- }, "9 audit records acknowledged, 8 on disk"},
+		{"a record was given up", func(_ *load, _ *report.Soak, s *audit.Stats) { s.Lost = 1 }, "Lost:1"},
+		{"the sink never failed", func(_ *load, _ *report.Soak, s *audit.Stats) { s.Failures = 0 }, "Failures:0"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			l, r, s := kept()
+			tc.spoil(l, &r, &s)
+			if got := strings.Join(l.holds(r, s), "; "); !strings.Contains(got, tc.want) || (tc.want == "") != (got == "") {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestVerdictOf(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, tc := range []struct {
+		ctx  context.Context
+		err  error
+		want chain.Verdict
+	}{
+		{t.Context(), nil, chain.Allowed},
+		{t.Context(), errDown, chain.Failed},
+		{t.Context(), errors.Join(chain.Block("no")), chain.Blocked},
+		{over, context.Canceled, chain.Canceled},
+	} {
+		if got := verdictOf(tc.ctx, tc.err); got != tc.want {
+			t.Errorf("%v: %v, want %v", tc.err, got, tc.want)
+		}
+	}
+}
+
+func TestRunRefusesArguments(t *testing.T) {
+	for _, args := range [][]string{{"-nothing"}, {"more"}, {"-duration", "0s"}, {"-workers", "0"}} {
+		var stdout, stderr bytes.Buffer
+		if status := run(t.Context(), args, &stdout, &stderr); status != 2 || stderr.Len() == 0 || stdout.Len() != 0 {
+			t.Errorf("run(%q): status %d, stdout %q, stderr %q", args, status, stdout.String(), stderr.String())
+		}
+	}
+}
