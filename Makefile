@@ -11,6 +11,9 @@ TESTFLAGS ?=
 RACE      ?= auto
 SUMMARY   ?=
 
+# make bench-contrib BENCHTIME=1s
+BENCHTIME ?= 20ms
+
 # make fuzz FUZZTIME=5m FUZZ=Guard
 FUZZTIME  ?= 60s
 FUZZ      ?= .
@@ -57,6 +60,11 @@ lint-install:
 .PHONY: bench
 bench: ## measure against the bounds: fails where a ratio does not hold
 	@cd bench && go run ./gate
+	@$(MAKE) --no-print-directory bench-contrib
+
+.PHONY: bench-contrib
+bench-contrib: ## the price of each plugin, which is no bound: BENCHTIME=1s for exact figures
+	@set -e; for dir in contrib contrib/otel; do (cd $$dir && go test -run '^$$' -bench '^BenchmarkContrib$$' -benchtime $(BENCHTIME) ./... | grep '^Benchmark'); done
 
 .PHONY: bench-compare
 bench-compare: ## benchmarks beside those of the revision BASE, by benchstat

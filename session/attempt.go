@@ -41,12 +41,12 @@ type tried struct {
 // attempt asks and checks the answer.
 func (x *sampling) attempt(ctx context.Context, q question) (t tried) {
 	a, err := x.s.ask(ctx, x.r, x.l, q)
-	if p, ok := as[*chain.PanicError](err); ok { // of a check of a part of the answer, which the backend's emit must not let through
-		x.s.passOn(p)
-	}
 	t.usage = a.usage
 	t.try = try{stages.Attempt{Action: q.action, Result: a.output, Err: err}, q, a.added, a.ran}
 	if err != nil {
+		if p, ok := as[*chain.PanicError](err); ok { // of a check of a part of the answer, which the backend's emit must not let through
+			x.s.passOn(p)
+		}
 		t.Result, t.err = stages.Output{}, err
 		return t
 	}

@@ -18,11 +18,15 @@ func failure(err error, kind stages.FaultKind) stages.Failure {
 	return f
 }
 
-// fault reports an error by error_occurred, once, unless it is a block or the caller's own cancellation.
+// whereGeneration is where a request to the backend fails.
+const whereGeneration = "generation"
+
+// fault reports an error by error_occurred, unless it is a block or the caller's own cancellation: once, but each request to
+// the backend that fails, also where they all fail with one and the same error value.
 func (s *Session) fault(ctx context.Context, r *request, m stages.Meta, f stages.FaultFields) {
 	_, blocked := as[*chain.Violation](f.Failure.Err)
 	_, panicked := as[*chain.PanicError](f.Failure.Err)
-	if blocked || errors.Is(ctx.Err(), context.Canceled) && !panicked || !r.firstFault(f.Failure.Err) {
+	if blocked || errors.Is(ctx.Err(), context.Canceled) && !panicked || !r.firstFault(f.Failure.Err) && f.Where != whereGeneration {
 		return
 	}
 	// Nothing but observers sit in this chain, and what goes wrong in them goes nowhere.

@@ -23,7 +23,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 	sent, err := fit(g, answers)
 	if err != nil {
 		s.fault(ctx, r, g.Meta(), stages.FaultFields{
-			Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
+			Failure: failure(err, stages.FaultBackend), Where: whereGeneration, History: g.History(), Action: g.Action(),
 		})
 		return g.Partial(stages.GenerationResult{}), err
 	}
@@ -54,7 +54,7 @@ func (s *Session) generate(ctx context.Context, g *stages.Generation) (*stages.G
 		return g.Partial(t.partial(res)), err
 	}
 	s.fault(ctx, r, g.Meta(), stages.FaultFields{
-		Failure: failure(err, stages.FaultBackend), Where: "generation", History: g.History(), Action: g.Action(),
+		Failure: failure(err, stages.FaultBackend), Where: whereGeneration, History: g.History(), Action: g.Action(),
 	})
 	return g.Partial(t.partial(res)), err
 }

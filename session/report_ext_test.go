@@ -84,3 +84,18 @@ func TestFaultsOfAHedge(t *testing.T) {
 		})
 	}
 }
+
+// Each request to the backend that fails is a fault, also where they all fail with one value; the end of the loop is none.
+func TestFaultOfEachRequest(t *testing.T) {
+	t.Parallel()
+	for _, way := range calls {
+		rec := &recorder{}
+		s := start(t, session.WithSetup(rec.register), session.WithBackend(script(fails(errDown), fails(errDown), fails(errDown))))
+		if res, err := way.give(t, s, "Write.", session.LoopBudget(3)); !errors.Is(err, errDown) {
+			t.Errorf("got %v, %v", res, err)
+		}
+		if n := rec.count("error_occurred"); n != 3 {
+			t.Errorf("%s: error_occurred %d times, want 3", way.name, n)
+		}
+	}
+}

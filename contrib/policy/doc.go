@@ -6,12 +6,12 @@
 //	}})
 //	_, err = pipeline.Register(ctx, plugin)
 //
-// It looks at what the model gets (user and tool messages), at what it answers, streamed or not, and at the arguments and results of
-// tools. What it finds stops the call with a *chain.Violation, whose code and details say which rule it was and where, not
+// It looks at what the model gets (all messages but the system's), at what it answers, streamed or not, and at the arguments and
+// results of tools. What it finds stops the call with a *chain.Violation, whose code and details say which rule it was and where, not
 // what was written, unless Settings.Echo asks for that.
 //
 // Texts are compared as people read them: Unicode forms (NFKC), case, runs of white space and invisible characters make no
-// difference, and a term is found as a whole word only. Scripts that are written without spaces have no such borders.
+// difference, and a term is found as a whole word only. Scripts that are written without spaces, and Korean, have no such borders.
 //
 // To try a policy out, register it with chain.InMode(chain.Audit): it counts what it would have blocked.
 package policy

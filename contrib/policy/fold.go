@@ -2,6 +2,8 @@ package policy
 
 import (
 	"sort"
+	"strings"
+	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
 
@@ -21,8 +23,8 @@ type mark struct{ folded, src int }
 
 // fold brings a text into the form in which texts are compared. ASCII takes a short path.
 func fold(src string) text {
-	t := text{src: src, folded: make([]byte, 0, len(src))}
-	space, folder := false, cases.Fold()
+	t := text{src: src, folded: make([]byte, 0, len(src)+len(src)/8)}
+	space := false
 	t.at(0)
 	for i := 0; i < len(src); {
 		c := src[i]
@@ -44,24 +46,13 @@ func fold(src string) text {
 			t.folded = append(t.folded, c)
 			continue
 		}
-		// A character that may combine with what follows.
-		n := norm.NFKC.NextBoundaryInString(src[i:], true)
-		if n <= 0 {
-			n = len(src) - i
-		}
+		n, form := segment(src[i:])
 		t.at(i)
-		for _, r := range string(folder.Bytes(norm.NFKC.Bytes([]byte(src[i : i+n])))) {
-			switch {
-			case unicode.IsSpace(r):
-				if !space {
-					t.folded = append(t.folded, ' ')
-				}
-				space = true
-			case invisible(r):
-			default:
-				space = false
-				t.folded = utf8.AppendRune(t.folded, r)
+		for _, c := range []byte(form) {
+			if c != ' ' || !space {
+				t.folded = append(t.folded, c)
 			}
+			space = c == ' '
 		}
 		i += n
 		t.at(i)
@@ -69,13 +60,95 @@ func fold(src string) text {
 	return t
 }
 
+// segment is the length of the character at the beginning of a text with all that combines with it, behind what is invisible,
+// too; and the form in which it is compared.
+func segment(s string) (n int, form string) {
+	r, n := utf8.DecodeRuneInString(s)
+	first := formOf(r)
+	if first.unseen {
+		return unseen(s), ""
+	}
+	if next, _ := utf8.DecodeRuneInString(s[n:]); n == len(s) || formOf(next).alone {
+		return n, first.text
+	}
+	n = boundary(s)
+	for n < len(s) && s[n] >= utf8.RuneSelf {
+		next := n + unseen(s[n:])
+		if next == n || next == len(s) || norm.NFKC.PropertiesString(s[next:]).BoundaryBefore() {
+			break
+		}
+		n = next + boundary(s[next:])
+	}
+	return n, foldSegment(s[:n])
+}
+
+// seen is a text without the invisible characters at its end.
+func seen(s string) string { return strings.TrimRightFunc(s, invisible) }
+
+// unseen is how many bytes at the beginning of a text are invisible characters.
+func unseen(s string) int {
+	if n := strings.IndexFunc(s, func(r rune) bool { return !invisible(r) }); n >= 0 {
+		return n
+	}
+	return len(s)
+}
+
+func boundary(s string) int {
+	if n := norm.NFKC.NextBoundaryInString(s, true); n > 0 {
+		return n
+	}
+	return len(s)
+}
+
+// form is what a single character becomes.
+type form struct {
+	text   string
+	unseen bool // see invisible
+	alone  bool // it is neither that, nor combines with what is before it
+}
+
+// forms remembers them: most texts have few different characters.
+var forms [1 << 16]atomic.Pointer[form]
+
+func formOf(r rune) *form {
+	if int(r) < len(forms) {
+		if known := forms[r].Load(); known != nil {
+			return known
+		}
+	}
+	s := string(r)
+	hidden := invisible(r)
+	out := &form{foldSegment(s), hidden, !hidden && norm.NFKC.PropertiesString(s).BoundaryBefore()}
+	if int(r) < len(forms) {
+		forms[r].Store(out)
+	}
+	return out
+}
+
+// foldSegment is a segment in the form NFKC, without invisible characters, with case folded and any white space as a space.
+func foldSegment(s string) string {
+	visible := func(r rune) rune {
+		switch {
+		case invisible(r):
+			return -1
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return r
+	}
+	// Twice, because a form may bring up what is invisible. A byte that is no text becomes U+FFFD.
+	return strings.Map(visible, cases.Fold().String(norm.NFKC.String(strings.Map(visible, s))))
+}
+
 // at notes that what comes next in the folded text stands at i in the source.
 func (t *text) at(i int) {
-	if n := len(t.marks); n > 0 && t.marks[n-1].folded == len(t.folded) {
+	n := len(t.marks)
+	switch {
+	case n > 0 && t.marks[n-1].folded == len(t.folded):
 		t.marks[n-1].src = i
-		return
+	case n == 0 || len(t.folded)-t.marks[n-1].folded != i-t.marks[n-1].src: // else it stands there already
+		t.marks = append(t.marks, mark{len(t.folded), i})
 	}
-	t.marks = append(t.marks, mark{len(t.folded), i})
 }
 
 // source is where in the source a place of the folded text lies, roughly where several characters became one.
@@ -90,18 +163,21 @@ func (t *text) source(i int) int {
 // foldedTerm is a term as it is compared.
 func foldedTerm(term string) string { return string(fold(term).folded) }
 
+// spelled is how many runes a text has at most that compares as the term does, without white space in runs and what is invisible.
+func spelled(term string) int { return utf8.RuneCountInString(norm.NFKD.String(foldedTerm(term))) }
+
 // invisible characters have no width and no meaning of their own: they are put into words to hide them.
 func invisible(r rune) bool {
 	return unicode.Is(unicode.Cf, r) || unicode.Is(unicode.Variation_Selector, r) || r == '\u034f' || r == '\u115f' || r == '\u1160' || r == '\u3164'
 }
 
 // inWord says whether a rune belongs to a word, so that a term that begins or ends beside it is only a part of one. Scripts
-// without spaces between words have no such borders.
+// without spaces between words have no such borders, nor has Korean, which writes particles to the word before.
 func inWord(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r >= 'A' && r <= 'Z'
 	}
-	if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan) {
+	if unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar, unicode.Tibetan) {
 		return false
 	}
 	return unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r)

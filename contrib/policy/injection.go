@@ -1,5 +1,7 @@
 package policy
 
+import "bytes"
+
 // class is a class of words that injections are made of.
 type class int
 
@@ -17,6 +19,9 @@ const (
 	jailname       // names of well-known jailbreaks
 	send           // asks to bring something out
 	target         // where to
+	shackle        // what binds a model, so named that nothing else is meant
+	lifted         // says that something does not hold any more
+	address        // speaks to a model that reads a document
 	negation       // takes a request back: "do not ignore"
 	classCount
 )
@@ -26,12 +31,12 @@ var classes = [classCount][]string{
 	drop: {
 		"ignore", "ignoring", "disregard", "disregarding", "forget", "override", "overrule", "bypass", "discard", "neglect", "abandon", "drop",
 		"stop following", "do not follow", "don't follow", "do not obey", "don't obey", "no longer follow", "no longer bound", "not bound by", "set aside", "pay no attention to",
-		"do not listen to", "don't listen to", "erase", "delete", "cancel", "void", "supersede", "supersedes", "replaces", "replace", "skip",
+		"do not listen to", "don't listen to", "erase", "delete", "cancel", "void", "supersede", "supersedes", "skip", "wipe", "throw out",
 		"ignoriere", "vergiss", "missachte", "ignora", "olvida", "ignorez", "ignore toutes", "oubliez", "oublie", "dimentica", "esqueça",
 	},
 	given: {
 		"previous", "prior", "above", "earlier", "preceding", "foregoing", "before", "all", "any", "every", "everything", "your", "original", "initial", "existing", "current",
-		"you were given", "you have been given", "you were told", "you have been told", "you received", "system", "so far", "developer", "the assistant's", "safety",
+		"you were given", "you have been given", "you were told", "you have been told", "you received", "system", "so far", "developer", "the assistant's", "safety", "came before", "developer told you", "developers told you", "they told you", "they gave you", "creators told you", "owner told you",
 		"vorherigen", "bisherigen", "alle", "obigen", "anteriores", "previas", "todas", "précédentes", "toutes", "precedenti", "tutte",
 	},
 	orders: {
@@ -40,23 +45,23 @@ var classes = [classCount][]string{
 		"anweisungen", "instruktionen", "regeln", "instrucciones", "reglas", "consignes", "istruzioni", "instruções",
 	},
 	show: {
-		"reveal", "print", "repeat", "show", "show me", "output", "display", "tell me", "write out", "write down", "give me", "recite", "disclose", "leak", "dump", "quote", "reproduce", "copy", "what is", "what are", "what was", "what were", "summarize", "translate", "list", "spell out", "begin your answer with", "start your answer with",
+		"reveal", "print", "repeat", "show", "show me", "output", "display", "tell me", "write out", "write down", "give me", "recite", "disclose", "leak", "dump", "quote", "reproduce", "copy", "what is", "what are", "what was", "what were", "summarize", "translate", "list", "put", "paste", "encode", "post", "spell out", "begin your answer with", "start your answer with",
 	},
 	secret: {
 		"system prompt", "system message", "hidden prompt", "initial prompt", "original prompt", "initial instructions", "hidden instructions", "secret instructions", "your instructions", "your prompt", "your system instructions", "system instructions",
-		"developer message", "developer instructions", "prompt above", "text above", "words above", "instructions above", "everything above", "above instructions", "your rules", "your guidelines", "your configuration", "instructions you were given", "instructions that you were given", "pre-prompt", "preprompt",
+		"developer message", "developer instructions", "prompt above", "text above", "words above", "instructions above", "everything above", "above instructions", "your rules", "your guidelines", "your configuration", "instructions you were given", "instructions that you were given", "pre-prompt", "preprompt", "text you were given", "text that you were given", "prompt you were given", "you told before", "told you before i", "start of this session", "start of our session",
 	},
 	become: {
-		"you are now", "from now on you are", "from now on, you are", "pretend to be", "pretend you are", "pretend that you are", "act as", "act like", "roleplay as", "role-play as", "behave as", "behave like", "simulate", "imagine you are", "imagine that you are", "take on the role of", "play the role of", "you will be", "respond as", "answer as", "switch to", "enter", "enable", "activate", "you are going to act as", "you are in", "in the role of", "become",
+		"you are now", "from now on you are", "from now on, you are", "pretend to be", "pretend you are", "pretend that you are", "act as", "act like", "roleplay as", "role-play as", "behave as", "behave like", "simulate", "imagine you are", "imagine that you are", "take on the role of", "play the role of", "you will be", "respond as", "answer as", "switch to", "enter", "entering", "enable", "activate", "you are going to act as", "you are in", "in the role of", "become",
 	},
 	unbound: {
-		"no restrictions", "without restrictions", "without any restrictions", "unrestricted", "no rules", "without rules", "without any rules", "no limits", "without limits", "without any limits", "no filter", "no filters", "without filters", "unfiltered", "uncensored", "no guidelines", "without guidelines", "no ethical", "without ethical", "no moral", "without moral", "no limitations", "without limitations", "without any limitations", "developer mode", "dev mode", "debug mode", "god mode", "admin mode", "maintenance mode", "root mode", "sudo mode", "jailbreak mode", "unsafe mode", "jailbroken", "do anything", "can do anything", "free of all", "freed from", "free from all", "evil twin", "opposite of your rules", "safety off", "safety disabled", "disable safety", "no safety", "without safety",
+		"no restrictions", "without restrictions", "without any restrictions", "unrestricted", "no rules", "without rules", "without any rules", "no limits", "without limits", "without any limits", "no filter", "no filters", "without filters", "unfiltered", "uncensored", "no guidelines", "without guidelines", "no ethical", "without ethical", "no moral", "without moral", "no limitations", "without limitations", "without any limitations", "developer mode", "dev mode", "debug mode", "god mode", "admin mode", "maintenance mode", "root mode", "sudo mode", "jailbreak mode", "unsafe mode", "jailbroken", "do anything", "can do anything", "free of all", "freed from", "free from all", "evil twin", "opposite of your rules", "safety off", "never heard of rules", "no conscience", "safety disabled", "disable safety", "no safety", "without safety",
 	},
 	marker: {
 		"<|im_start|>", "<|im_end|>", "<|system|>", "<|endoftext|>", "[inst]", "[/inst]", "<<sys>>", "<</sys>>", "### system", "###system", "### instruction", "### new instructions", "[system]", "<system>", "</system>", "begin system message", "end of system prompt", "end of prompt", "end of user input", "end of document. new", "begin new instructions", "system override", "[system message]", "#system", "<|start_header_id|>", "<start_of_turn>",
 	},
 	obey: {
-		"new instructions", "new instruction", "new task", "new rules", "new directive", "your new task", "your real task", "your actual task", "your only task", "instead, you must", "instead you must", "instead do", "instead, do", "follow these", "follow only", "follow my", "obey me", "obey my", "obey only", "you must now", "now you must", "real instructions", "updated instructions", "important: the assistant", "note to the ai", "note to ai", "attention ai", "ai assistant:", "dear ai", "if you are an ai", "if you are a language model", "if you are an llm", "the assistant must", "ai reading this", "assistant reading this", "ai models must", "llm reading this", "instructions for the ai", "instructions for ai",
+		"new instructions", "new instruction", "new task", "new directive", "your new task", "your real task", "your actual task", "your only task", "instead, you must", "instead you must", "instead do", "instead, do", "follow these", "follow only", "follow my", "obey me", "obey my", "obey only", "you must now", "now you must", "real instructions", "updated instructions", "important: the assistant", "note to the ai", "note to ai", "attention ai", "ai assistant:", "dear ai", "if you are an ai", "if you are a language model", "if you are an llm", "the assistant must", "ai reading this", "assistant reading this", "ai models must", "llm reading this", "instructions for the ai", "instructions for ai",
 	},
 	jailname: {
 		"dan mode", "do anything now", "you are dan", "as dan", "stan mode", "aim mode", "dude mode", "mongo tom", "jailbreak prompt", "grandma exploit", "evil-bot mode", "token system: you have 35 tokens", "always intelligent and machiavellian",
@@ -67,6 +72,18 @@ var classes = [classCount][]string{
 	target: {
 		"to http", "to https", "at http", "at https", "to this url", "to this address", "to the following url", "to the following address", "in the url", "as a query parameter", "as a url parameter", "in an image url", "in a markdown image", "to attacker", "attacker@", "to my server", "to this webhook", "to this endpoint",
 		"conversation history", "chat history", "api key", "api keys", "password", "passwords", "credentials", "user's data", "private data", "session token", "access token", "environment variables", "contents of the conversation", "everything the user", "the user's messages", "the user's email",
+	},
+	shackle: {
+		"your programming", "your guidelines", "your guidance", "your earlier guidance", "your previous guidance", "your restrictions", "your safety guidelines", "your safety rules", "your content policy", "your filters", "your ethics",
+		"your instructions", "your earlier instructions", "your previous instructions", "your system prompt", "your initial prompt", "your alignment", "your constraints", "your moral code",
+		"safety protocol", "safety protocols", "content policies", "content policy", "content filters", "content filter", "safety filters", "the system prompt", "the system message", "ethical guidelines", "openai's policies", "rules they gave you", "whatever rules",
+	},
+	lifted: {
+		"no longer apply", "no longer applies", "no longer valid", "don't apply", "do not apply", "does not apply", "doesn't apply", "are disabled", "is disabled", "are suspended", "are void", "is void", "are lifted", "have been lifted", "are off", "switched off", "turned off",
+	},
+	address: {
+		"note to the ai", "note to ai", "attention ai", "dear ai", "if you are an ai", "if you are a language model", "if you are an llm", "ai reading this", "ai assistants reading", "assistant reading this", "llm reading this", "ai models must", "ai assistants must", "ai assistants should", "ai models should", "language models must", "instructions for the ai", "instructions for ai",
+		"assistants that read this", "ai that reads this", "ai processing this", "model processing this", "when you process this", "when you summarize this", "when you summarise this",
 	},
 	negation: {"not", "don't", "never", "do not", "cannot", "didn't", "shouldn't", "mustn't", "doesn't", "won't"},
 }
@@ -115,9 +132,9 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 		case given:
 			// ignore everything above
 			d, isDrop := back(k, 20, drop)
-			if isDrop = isDrop && ends(folded, w.j) && tells(folded[w.i:w.j]); !isDrop {
-				// pay no attention to the instructions above
-				if o, isOrders := back(k, 2, orders); isOrders {
+			if isDrop = isDrop && (ends(folded, w.j) && tells(folded[w.i:w.j]) || tellsYou(folded[w.i:w.j])); !isDrop {
+				// pay no attention to the instructions above, or that came before
+				if o, isOrders := back(k, 8, orders); isOrders {
 					d, isDrop = back(o, 8, drop)
 				}
 			}
@@ -127,7 +144,7 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 				}
 			}
 		case secret:
-			if s, isShow := back(k, near, show); isShow {
+			if s, isShow := back(k, near, show); isShow && asks(folded, words[s], w) {
 				if _, negated := back(s, 4, negation); !negated {
 					return words[s].i, w.j, "extraction", true
 				}
@@ -143,6 +160,20 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 		case drop:
 			if o, isObey := back(k, wide, obey); isObey {
 				return words[o].i, w.j, "new orders", true
+			}
+		case shackle:
+			if d, isDrop := back(k, 24, drop); isDrop {
+				if _, negated := back(d, 4, negation); !negated {
+					return words[d].i, w.j, "override", true
+				}
+			}
+		case lifted:
+			if b, isShackle := back(k, near, shackle); isShackle {
+				return words[b].i, w.j, "override", true
+			}
+		case send:
+			if a, isAddress := back(k, wide, address); isAddress {
+				return words[a].i, w.j, "exfiltration", true
 			}
 		case target:
 			if s, isSend := back(k, near, send); isSend {
@@ -191,4 +222,25 @@ func tells(b []byte) bool {
 		return true
 	}
 	return false
+}
+
+// tellsYou says whether a word of the class given says itself who was told.
+func tellsYou(b []byte) bool {
+	return bytes.HasSuffix(b, []byte("told you")) || bytes.HasSuffix(b, []byte("gave you"))
+}
+
+// asks says whether it is the model's own that somebody wants to be shown: to translate what stands above, or to be told the
+// instructions for something, is what people ask for.
+func asks(folded []byte, show, secret word) bool {
+	if bytes.HasPrefix(folded[secret.j:], []byte(" for")) {
+		return false
+	}
+	if !bytes.Contains(folded[secret.i:secret.j], []byte("above")) {
+		return true
+	}
+	switch string(folded[show.i:show.j]) {
+	case "translate", "summarize", "list", "what is", "what are", "what was", "what were", "put", "post", "encode":
+		return false
+	}
+	return true
 }

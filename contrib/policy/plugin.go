@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"unicode/utf8"
 
@@ -74,20 +76,17 @@ func (p *Plugin) HookOptions(hook string) []chain.Option {
 
 // Check judges a text as the plugin's hooks would: the error is nil or a block. The kind is that of a component, or empty.
 func (p *Plugin) Check(text string, at Place, kind string) error {
-	f, found := p.scanner.scan(text, 0, at, kind)
-	if !found {
-		return nil
-	}
-	return p.block(f, text, at, nil)
+	return p.judge(text, at, kind, "", nil)
 }
 
-func (p *Plugin) block(f finding, text string, at Place, more map[string]any) error {
-	details := map[string]any{"rule": f.rule, "at": string(at), "start": f.start, "end": f.end}
+// block is the block for a finding in a text that begins offset bytes into what is judged.
+func (p *Plugin) block(f finding, text string, at Place, offset int, detail string, value any) error {
+	details := map[string]any{"rule": f.rule, "at": string(at), "start": offset + f.start, "end": offset + f.end}
 	if p.settings.Echo {
 		details["text"] = text[f.start:f.end]
 	}
-	for k, v := range more {
-		details[k] = v
+	if detail != "" {
+		details[detail] = value
 	}
 	return chain.Block(fmt.Sprintf("the content policy forbids what is in the %s (rule %s)", at, f.rule),
 		chain.Code(f.code), chain.InSeverity(f.severity), chain.Details(details))
@@ -103,28 +102,47 @@ func (p *Plugin) OnComponentPreExecute(_ context.Context, c *stages.Component) (
 	return c, nil
 }
 
-// OnGenerationPreCall judges what comes from users and tools. System messages are the program's own, and an assistant's were
-// judged when they came.
+// OnGenerationPreCall judges all messages but system messages, which are the program's own. An assistant's are held against the
+// rules for answers: they passed these when they came, unless the history was made elsewhere.
 func (p *Plugin) OnGenerationPreCall(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 	kind := g.Meta().ComponentKind
 	for i, m := range g.Messages().All() {
-		if m.Role == stages.RoleSystem || m.Role == stages.RoleAssistant || m.Text == "" {
-			continue
-		}
 		at := Input
-		if m.Role == stages.RoleTool {
+		switch {
+		case m.Role == stages.RoleSystem || m.Text == "":
+			continue
+		case m.Role == stages.RoleTool:
 			at = ToolOutput
+		case m.Role == stages.RoleAssistant:
+			at = Output
 		}
 		key := p.key(m.Text, at, kind)
 		if slot := &p.clean[key%uint64(len(p.clean))]; slot.Load() != key {
-			f, found := p.scanner.scan(m.Text, 0, at, kind)
-			if found {
-				return nil, p.block(f, m.Text, at, map[string]any{"message": i})
+			if err := p.judge(m.Text, at, kind, "message", i); err != nil {
+				return nil, err
 			}
 			slot.Store(key)
 		}
 	}
 	return g, nil
+}
+
+// judge is the block of a text that a rule forbids, with one more detail. What a tool answers is judged as it stands and as
+// it reads without the escapes of JSON.
+func (p *Plugin) judge(text string, at Place, kind, detail string, value any) error {
+	parts := []string{text}
+	switch {
+	case at == ToolInput:
+		parts = texts(text)
+	case at == ToolOutput && strings.Contains(text, `\`):
+		parts = append(texts(text), text)
+	}
+	for _, part := range parts {
+		if f, found := p.scanner.scan(part, 0, at, kind); found {
+			return p.block(f, part, at, 0, detail, value)
+		}
+	}
+	return nil
 }
 
 // key is a hash of what a verdict depends on; an outsider cannot make two texts share one.
@@ -141,71 +159,58 @@ func (p *Plugin) key(text string, at Place, kind string) uint64 {
 
 // OnGenerationStreamChunk judges an answer, piece by piece where it is streamed, and as a whole when it is complete.
 func (p *Plugin) OnGenerationStreamChunk(_ context.Context, c *stages.Chunk) (*stages.Chunk, error) {
-	text, skip := c.Text(), 0
-	if c.Final() {
-		text = c.Released() + text // what was stretched beyond the window, too
-	} else {
-		before := tail(c.Released(), p.scanner.context)
-		text, skip = before+text, len(before)
+	before := c.Released()
+	if !c.Final() {
+		before = p.scanner.before(before)
 	}
-	f, found := p.scanner.scan(text, skip, Output, c.Meta().ComponentKind)
-	if !found || !c.Final() && utf8.RuneCountInString(text[f.end:]) <= f.open {
-		return c, nil // more text may make something else of it, and it is held back
-	}
-	return nil, p.block(f, text, Output, nil)
+	return c, p.answer(c, before)
 }
 
-// tail is the last n runes of a text.
-func tail(s string, n int) string {
-	i := len(s)
-	for ; n > 0 && i > 0; n-- {
-		_, size := utf8.DecodeLastRuneInString(s[:i])
-		i -= size
+// answer judges the text of a chunk behind a part of what was released before.
+func (p *Plugin) answer(c *stages.Chunk, before string) error {
+	text, skip := before+c.Text(), len(before)
+	if c.Final() {
+		skip = 0 // what a pattern found beyond its window
 	}
-	return s[i:]
+	f, found := p.scanner.scan(text, skip, Output, c.Meta().ComponentKind)
+	if !found {
+		return nil
+	}
+	// More text may make something else of what it ends with: wait for it, as long as that is held back.
+	if !c.Final() && utf8.RuneCountInString(text[f.end:]) <= f.open && utf8.RuneCountInString(text[len(seen(text[:f.end])):]) < p.scanner.holdBack() {
+		return nil
+	}
+	return p.block(f, text, Output, len(c.Released())-len(before), "", nil)
 }
 
 // OnToolPreInvoke judges the arguments of a tool.
 func (p *Plugin) OnToolPreInvoke(_ context.Context, t *stages.Tool) (*stages.Tool, error) {
-	for _, text := range texts(t.Arguments()) {
-		if f, found := p.scanner.scan(text, 0, ToolInput, t.Meta().ComponentKind); found {
-			return nil, p.block(f, text, ToolInput, map[string]any{"tool": t.Name()})
-		}
-	}
-	return t, nil
+	return t, p.judge(string(t.Arguments()), ToolInput, t.Meta().ComponentKind, "tool", t.Name())
 }
 
 // OnToolPostInvoke judges what a tool answers.
 func (p *Plugin) OnToolPostInvoke(_ context.Context, t *stages.Tool) (*stages.Tool, error) {
-	if f, found := p.scanner.scan(t.Output(), 0, ToolOutput, t.Meta().ComponentKind); found {
-		return nil, p.block(f, t.Output(), ToolOutput, map[string]any{"tool": t.Name()})
-	}
-	return t, nil
+	return t, p.judge(t.Output(), ToolOutput, t.Meta().ComponentKind, "tool", t.Name())
 }
 
-// texts are the texts in a JSON document, keys too, without the escapes that could hide what they say; a document that is
-// none is one text itself.
-func texts(j stages.JSON) (out []string) {
-	var v any
-	if json.Unmarshal([]byte(j), &v) != nil {
-		return []string{string(j)}
-	}
-	var walk func(any)
-	walk = func(v any) {
-		switch v := v.(type) {
-		case string:
-			out = append(out, v)
-		case []any:
-			for _, e := range v {
-				walk(e)
-			}
-		case map[string]any:
-			for k, e := range v {
-				out = append(out, k)
-				walk(e)
+// texts are the texts and numbers in a JSON document, keys too, without the escapes that could hide what they say. Keys that are
+// there twice count twice, for decoders differ in which one they take. What is no JSON, or not all of it, is a text as it stands.
+func texts(doc string) (out []string) {
+	d := json.NewDecoder(strings.NewReader(doc))
+	d.UseNumber()
+	for {
+		switch v, err := d.Token(); {
+		case errors.Is(err, io.EOF):
+			return out
+		case err != nil:
+			return append(out, doc)
+		default:
+			switch v := v.(type) {
+			case string:
+				out = append(out, v)
+			case json.Number:
+				out = append(out, v.String())
 			}
 		}
 	}
-	walk(v)
-	return out
 }

@@ -332,6 +332,10 @@ func BenchmarkContrib(b *testing.B) {
 	}
 	generate := stages.Bind(pipeline, pipeline.Generation, stages.Unchanged[*stages.Generation])
 	chunk := stages.Bind(pipeline, pipeline.Chunk, stages.Unchanged[*stages.Chunk])
+	bare := stages.NewPipeline(stages.PipelineConfig{})
+	defer func() { _ = bare.Close(context.Background()) }()
+	without := stages.Bind(bare, bare.Generation, stages.Unchanged[*stages.Generation])
+	run("without", func() error { _, err := without(b.Context(), g); return err })
 	run("2 KB in, seen before", func() error { _, err := generate(b.Context(), g); return err })
 	run("2 KB in, new", func() error { return p.Check(text, policy.Input, "") })
 	run("2 KB out", func() error { _, err := chunk(b.Context(), c); return err })

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"unicode"
 	"unicode/utf8"
 	"unsafe"
 
@@ -33,16 +34,16 @@ type scanner struct {
 	auto     *ac.AhoCorasick
 	meanings [][]meaning // by pattern
 	inject   bool
-	longest  int // term, in runes
+	longest  int // term at Output, in runes
+	open     int // the largest of the rules at Output
 	window   int // of patterns at Output, in runes
-	context  int // runes in front of a text on which what is found in it depends
 }
 
-// dfaTerms is up to how many terms the automaton is a table: twice as fast to run and slow to build.
-const dfaTerms = 5000
+// dfaTerms is up to how many terms, with the words of injections, the automaton is a table: twice as fast to run and slow to build.
+const dfaTerms = 6000
 
 func newScanner(rules []*rule, inject bool) *scanner {
-	s := &scanner{rules: rules, inject: inject, context: 1}
+	s := &scanner{rules: rules, inject: inject}
 	var patterns []string
 	index := map[string]int{}
 	add := func(term string, m meaning) {
@@ -59,17 +60,16 @@ func newScanner(rules []*rule, inject bool) *scanner {
 		for _, t := range r.Terms {
 			add(foldedTerm(t), meaning{rule: r})
 			if r.at[Output] {
-				s.longest = max(s.longest, utf8.RuneCountInString(t))
+				s.longest = max(s.longest, spelled(t))
 			}
 		}
 		for _, t := range r.Allow {
 			add(foldedTerm(t), meaning{rule: r, allow: true})
-			if r.at[Output] {
-				s.longest = max(s.longest, utf8.RuneCountInString(t))
-			}
-			r.open = max(r.open, 2*utf8.RuneCountInString(t))
+			r.open = max(r.open, spelled(t))
 		}
-		s.context = max(s.context, r.open+1)
+		if r.at[Output] {
+			s.open = max(s.open, r.open)
+		}
 		if len(r.patterns) > 0 && r.at[Output] {
 			s.window = max(s.window, r.Window)
 		}
@@ -89,42 +89,66 @@ func newScanner(rules []*rule, inject bool) *scanner {
 	return s
 }
 
-// holdBack is how many runes of a stream must be seen together: a term and what may stand at its borders, stretched by
-// combining characters. What was stretched further is found when the answer is complete.
+// holdBack is how many runes of a stream must be seen together: a term, what may make it allowed, and a border. Of a term that
+// is stretched by white space or invisible characters a part may be released, but not its end.
 func (s *scanner) holdBack() int {
 	n := s.window
 	if s.longest > 0 {
-		n = max(n, 4*s.longest+8)
+		n = max(n, s.longest+s.open+2)
 	}
 	return n
 }
 
-// scan is the first finding, by place, of the rules that hold, among those that do not begin in the first skip bytes.
-// Injections are looked for where the text comes from outside.
+// maxBefore is how far before looks, in bytes.
+const maxBefore = 16 << 10
+
+// before is what of a text must be known to judge what follows it: as many runes as a term or what makes it allowed may have, not
+// counting those that stretch it.
+func (s *scanner) before(released string) string {
+	i, space := len(released), false
+	for n := s.longest + s.open + 1; n > 0 && i > 0 && len(released)-i < maxBefore; {
+		r, size := utf8.DecodeLastRuneInString(released[:i])
+		i -= size
+		isSpace := unicode.IsSpace(r)
+		if stretches := isSpace && space || invisible(r) || unicode.Is(unicode.M, r); !stretches {
+			n--
+		}
+		space = isSpace || space && invisible(r)
+	}
+	return released[i:]
+}
+
+// scan is the first finding, by place, of the rules that hold. The first skip bytes are what was judged before: terms end
+// behind them, and matches of patterns begin there.
 func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bool) {
 	best, found := finding{}, false
 	keep := func(f finding) {
-		if f.start >= skip && (!found || f.start < best.start) {
+		if !found || f.start < best.start {
 			best, found = f, true
 		}
 	}
+	_, size := utf8.DecodeLastRuneInString(src[:skip])
+	from, terms := skip-size, false // a pattern sees one rune before its match
 	for _, r := range s.rules {
 		if !r.holds(at, kind) {
 			continue
 		}
+		terms = terms || len(r.Terms) > 0
 		for _, p := range r.patterns {
-			for _, m := range p.FindAllStringIndex(src, 1+skip) { // each skipped byte begins one at most
-				keep(finding{or(r.Code, CodePattern), r.Name, r.Severity, m[0], m[1], 0})
+			for _, m := range p.FindAllStringIndex(src[from:], 2) { // the first may begin before
+				if from+m[0] >= skip {
+					keep(finding{or(r.Code, CodePattern), r.Name, r.Severity, from + m[0], from + m[1], 0})
+				}
 			}
 		}
 	}
-	if s.auto == nil {
+	injects := s.inject && at != Output && at != ToolInput
+	if !terms && !injects {
 		return best, found
 	}
 	t := fold(src)
 	var blocked, allowed []hit
 	var words []word
-	injects := s.inject && at != Output && at != ToolInput
 	for it := s.auto.IterOverlapping(unsafe.String(unsafe.SliceData(t.folded), len(t.folded))); ; {
 		m := it.Next()
 		if m == nil {
@@ -149,8 +173,8 @@ func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bo
 		}
 	}
 	for _, h := range blocked {
-		if !within(h, allowed) {
-			keep(finding{or(h.rule.Code, CodeTerm), h.rule.Name, h.rule.Severity, t.source(h.i), t.source(h.j), h.rule.open})
+		if end := t.source(h.j); end > skip && !within(h, allowed) {
+			keep(finding{or(h.rule.Code, CodeTerm), h.rule.Name, h.rule.Severity, t.source(h.i), end, h.rule.open})
 		}
 	}
 	if injects {

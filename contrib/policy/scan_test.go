@@ -19,6 +19,10 @@ func TestFold(t *testing.T) {
 		{"a\u00a0 \u2003b", "a b"},
 		{"x\u0301\u0302y", "x\u0301\u0302y"},
 		{"\xff\xfe", "\ufffd\ufffd"},
+		{"nai\u200b\u0308\u00adve", "naïve"},
+		{"a\u200b\u200b", "a"},
+		{"\u200bA\u200b b", "a b"},
+		{"\u1112\u1161\u11ab", "한"},
 	} {
 		got := fold(tc.in)
 		if string(got.folded) != tc.want {
@@ -57,6 +61,10 @@ func TestTerms(t *testing.T) {
 		{Rule{Terms: []string{"秘密"}}, "これは秘密です", "秘密"},
 		{Rule{Terms: []string{"тайна"}}, "тайная", ""},
 		{Rule{Terms: []string{"тайна"}}, "Тайна!", "Тайна"},
+		{Rule{Terms: []string{"비밀"}}, "그 비밀을 지켜", "비밀"},
+		{Rule{Terms: []string{"سر"}}, "هذا سر!", "سر"},
+		{Rule{Terms: []string{"سر"}}, "سرير", ""},
+		{Rule{Terms: []string{"naïve"}}, "nai\u200b\u0308ve", "nai\u200b\u0308ve"},
 		{Rule{Terms: []string{"c++"}}, "I like C++.", "C++"},
 		{Rule{Terms: []string{"assassin"}, Allow: []string{"assassin bug"}}, "an assassin bug", ""},
 		{Rule{Terms: []string{"assassin"}, Allow: []string{"assassin bug"}}, "an assassin bugs me", "assassin"},
@@ -149,7 +157,7 @@ func TestLinear(t *testing.T) {
 	s := many(t, 1000)
 	for name, piece := range map[string]string{
 		"prose": prose, "white space": " ", "words of injections": "ignore all instructions not ", "starts of terms": "forbidden7919ter", "marks": "e\u0301\u0301\u0301",
-		"invisible": "\u200b", "one letter": "a", "borders": "ignore.",
+		"invisible": "\u200b", "invisible and marks": "e\u200b\u0301", "Cyrillic": "портовая контора ", "Korean": "\u1112\u1161\u11ab", "one letter": "a", "borders": "ignore.",
 	} {
 		small, large := strings.Repeat(piece, 1+20_000/len(piece)), strings.Repeat(piece, 8*(1+20_000/len(piece)))
 		ratio := 0.0
@@ -188,6 +196,14 @@ func BenchmarkScan(b *testing.B) {
 			}
 		})
 	}
+	russian := strings.Repeat("Портовая контора открывается в восемь, и лоцманы ждут прилива. ", 200)
+	b.Run("Russian", func(b *testing.B) {
+		s := many(b, 1000)
+		b.SetBytes(int64(len(russian)))
+		for b.Loop() {
+			s.scan(russian, 0, Input, "")
+		}
+	})
 	r, err := compile(Rule{Name: "pattern", Patterns: []string{`\bSEC-\d{4,}\b`}})
 	if err != nil {
 		b.Fatal(err)

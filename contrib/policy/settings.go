@@ -18,10 +18,10 @@ type Place string
 
 // The places.
 const (
-	Input      Place = "input"       // messages of users and tools on their way to the model
-	Output     Place = "output"      // what the model answers
+	Input      Place = "input"       // messages of users on their way to the model
+	Output     Place = "output"      // what the model answers, or answered in a history that it gets
 	ToolInput  Place = "tool_input"  // the arguments of a tool
-	ToolOutput Place = "tool_output" // what a tool answers
+	ToolOutput Place = "tool_output" // what a tool answers, also in a history
 )
 
 // Places are all of them.
