@@ -26,8 +26,7 @@ type MajorityVoting struct {
 	LoopBudget int // steps at most; 0 is 1, and below that is an error
 	// Key says what an answer votes for: two agree if it is the same. Nil compares the texts, but for their case, white
 	// space, quotes, brackets and the marks of sentences around them; a JSON object or array, alone or in a fenced block, as
-	// the value that it is,
-	// but for the case and the white space of strings.
+	// the value that it is, but for the case and the white space of strings.
 	Key func(stages.Output) string
 }
 
