@@ -393,10 +393,6 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if f.passed != nil {
 		f.passed[slot].in = p
 	}
-	if pl.filters(n) {
-		hp.in.held.add(p, f)
-		defer hp.in.held.remove(p, f)
-	}
 	a := aroundRun[P]{slot: slot, p: p, since: n.g.blame.count.Load()}
 	a.t, err = n.g.enter(func() bool { return f.inNext(slot) })
 	if err != nil { // the breaker is open
@@ -404,6 +400,10 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 			return hp.next(ctx, p)
 		}
 		return r, err
+	}
+	if pl.filters(n) { // not before: a link that is bypassed has no next that could lead here
+		hp.in.held.add(p, f)
+		defer hp.in.held.remove(p, f)
 	}
 	lctx := ctx
 	if f.rec.traced {

@@ -215,3 +215,44 @@ func TestLostNextIsForgotten(t *testing.T) {
 		})
 	}
 }
+
+// A link that is bypassed while its breaker is open holds no payload: a next that an earlier call left behind, without a
+// context, does not get into the frame of the call that goes past the link.
+func TestLostNextOfABypassedLink(t *testing.T) {
+	var left Handler[*payload]
+	inside, ran := func() {}, 0
+	flaky := Around("flaky", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+		if left == nil {
+			left = next
+			return next(ctx, p)
+		}
+		return nil, errOwn
+	}), OnFailure(Ignore), TripAfter(1))
+	inner := Around("inner", around(func(ctx context.Context, p *payload, next Handler[*payload]) (*payload, error) {
+		ran++
+		f := inside
+		inside = func() {}
+		f()
+		return next(ctx, p)
+	}))
+	c := newChainWith(t, Config[*payload]{Policy: Policy[*payload]{Rewrite: keepsText}}, flaky, inner)
+	h, p := c.Then(nop), &payload{text: "in"}
+	for range 2 { // the second one trips the breaker
+		if _, err := h(bg, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := ran
+	inside = func() {
+		_, err := left(bg, p)
+		if err == nil || !strings.Contains(err.Error(), errLostPayload.Error()) {
+			t.Errorf("the next that was left behind: %v", err)
+		}
+	}
+	if _, err := h(bg, p); err != nil {
+		t.Fatal(err)
+	}
+	if ran != before+1 {
+		t.Errorf("the inner link ran %d times in one call", ran-before)
+	}
+}
