@@ -25,8 +25,8 @@ type MajorityVoting struct {
 	Samples    int // answers at once; below 1 is an error
 	LoopBudget int // steps at most; 0 is 1, and below that is an error
 	// Key says what an answer votes for: two agree if it is the same. Nil compares the texts, but for their case, white
-	// space and the punctuation around them; a JSON object or array, alone or in a fenced block, as the value that it is,
-	// but for the case and the white space of strings.
+	// space, quotes, brackets and the marks of sentences around them; a JSON object or array, alone or in a fenced block, as
+	// the value that it is, but for the case and the white space of strings.
 	Key func(stages.Output) string
 }
 
@@ -83,7 +83,9 @@ func vote(o stages.Output) string {
 			return string(b)
 		}
 	}
-	return folded(strings.TrimFunc(o.Text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsPunct(r) && r != '-' }))
+	return folded(strings.TrimFunc(o.Text, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.In(r, unicode.Quotation_Mark, unicode.Sentence_Terminal, unicode.Ps, unicode.Pe) || strings.ContainsRune("*_,;:", r)
+	}))
 }
 
 // folded is a text in lower case, with single blanks.

@@ -92,6 +92,8 @@ func TestVotesAgree(t *testing.T) {
 		{"case", nil, []string{"no", "Yes", "YES"}, 1},
 		{"white space", nil, []string{"no", "at  noon", " at\nnoon "}, 1},
 		{"punctuation around it", nil, []string{"no", "“At noon.”", "at noon"}, 1},
+		{"a sign that is part of it", nil, []string{"C", "C#", "C#."}, 1},
+		{"a unit", nil, []string{"5", "5%", "5%"}, 1},
 		{"punctuation inside", nil, []string{"no", "1.5", "15"}, 0},
 		{"a tie", nil, []string{"b", "a", "a", "b"}, 0},
 		{"a key", number, []string{"no", "it is 12", "maybe", "12 i think"}, 0}, // "no" and "maybe" agree: both have none

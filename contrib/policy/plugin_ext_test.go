@@ -67,6 +67,7 @@ func verdict(err error) string {
 
 // An answer is judged the same however it comes, in whatever pieces, and what is forbidden is not released.
 func TestStreamedAndUnaryVerdicts(t *testing.T) {
+	p := plugin(t, osprey) // one for many sessions
 	long := strings.Repeat("so the tide comes in and goes out again ", 5)
 	for _, tc := range []struct{ answer, want, released string }{
 		{"high water at noon", "<nil>", ""},
@@ -82,7 +83,6 @@ func TestStreamedAndUnaryVerdicts(t *testing.T) {
 		{long + "see SEC-12x " + long, "<nil>", ""},
 		{long + "he\u200b\u200b\u200bron " + long, "policy_term codenames output", ""},
 	} {
-		p := plugin(t, osprey)
 		_, err := start(t, p, model{[]string{tc.answer}}).Instruct(t.Context(), "Say it.")
 		if got := verdict(err); got != tc.want {
 			t.Errorf("%q: %s, want %s", tc.answer, got, tc.want)
@@ -96,7 +96,7 @@ func TestStreamedAndUnaryVerdicts(t *testing.T) {
 				}
 				pieces, rest = append(pieces, rest[:n]), rest[n:]
 			}
-			stream := start(t, plugin(t, osprey), model{pieces}).Stream(t.Context(), "Say it.", session.Chunked(session.ChunkRaw))
+			stream := start(t, p, model{pieces}).Stream(t.Context(), "Say it.", session.Chunked(session.ChunkRaw))
 			var released strings.Builder
 			for text, err := range stream.Text() {
 				if err == nil {
