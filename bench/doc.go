@@ -7,5 +7,6 @@
 //	go test -run '^$' -bench 'Overhead/request/' .
 //	go test -run '^$' -bench 'Parallel/(hooks|closures)/' -cpu 1,2 .
 //
-// The command in the folder gate measures the variants against the bounds that the project promises; make bench runs it.
+// The rest is in folders: peers (the same work in other projects), scenario (all that is measured), measure (how), bound (what must
+// hold; gate checks it, make bench runs that), report (tables and charts of the pages), cmd/report, cmd/soak and compare.
 package bench
