@@ -98,7 +98,7 @@ func TestMissingSeesAMissingBlock(t *testing.T) {
 	}
 }
 
-// The prices in the page are those that make bench prints: the tables of bench/gate -markdown, pasted whole.
+// The prices in the page are in the form in which the report writes them; that they are its figures is a test of bench/report.
 func TestPricesArePrinted(t *testing.T) {
 	page := read(t, filepath.Join(root, "README.md"))
 	for what, row := range map[string]string{
