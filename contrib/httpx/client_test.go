@@ -452,3 +452,33 @@ func TestManyGoroutines(t *testing.T) {
 		t.Errorf("%d requests: no retries", n.Load())
 	}
 }
+
+// An answer to HEAD keeps the length that it tells of, buffered or not, in a client and in a handler.
+func TestHeadKeepsTheLength(t *testing.T) {
+	inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1234")
+		if r.Method != http.MethodHead {
+			_, _ = io.WriteString(w, strings.Repeat("x", 1234))
+		}
+	})
+	for _, limit := range []int64{0, 1 << 20} {
+		s := httptest.NewServer(httpx.NewHandler(inner, through(t), httpx.Settings{BufferResponses: limit}))
+		t.Cleanup(s.Close)
+		c := client(t, httpx.Settings{BufferResponses: limit})
+		for method, want := range map[string]int{http.MethodHead: 0, http.MethodGet: 1234} {
+			req, err := http.NewRequestWithContext(t.Context(), method, s.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := c.Do(req)
+			if err != nil {
+				t.Fatalf("limit %d, %s: %v", limit, method, err)
+			}
+			body, err := io.ReadAll(res.Body)
+			_ = res.Body.Close()
+			if err != nil || len(body) != want || res.Header.Get("Content-Length") != "1234" || res.ContentLength != 1234 {
+				t.Errorf("limit %d, %s: %d bytes, length %d, header %q, %v", limit, method, len(body), res.ContentLength, res.Header.Get("Content-Length"), err)
+			}
+		}
+	}
+}

@@ -135,7 +135,11 @@ func filled(r *http.Response, body []byte) *http.Response {
 		r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	}
 	r.Status = strconv.Itoa(r.StatusCode) + " " + http.StatusText(r.StatusCode)
-	r.Body, r.ContentLength, r.TransferEncoding = &buffer{bytes.NewReader(body), body}, int64(len(body)), nil
+	r.Body = &buffer{bytes.NewReader(body), body}
+	if len(body) == 0 && r.Request != nil && r.Request.Method == http.MethodHead {
+		return r // its length is that of a body which is not sent
+	}
+	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
 	if r.Header.Get("Content-Length") != "" {
 		r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 	}
