@@ -62,6 +62,10 @@ func (c *scan) email(at int) {
 		if isTLD(domain[dot+1:]) {
 			break
 		}
+		if top, _, cut := strings.Cut(domain[dot+1:], "-"); cut && isTLD(top) { // a dash behind it, and another word
+			domain = domain[:dot+1+len(top)]
+			break
+		}
 		domain = domain[:dot]
 	}
 	local := c.text[from:at]

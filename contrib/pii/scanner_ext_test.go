@@ -36,6 +36,7 @@ func TestActions(t *testing.T) {
 		"allowed":      {pii.Settings{Allow: []string{"Help@example.com"}}, "help@Example.com ann@example.com", "help@Example.com [EMAIL]"},
 		"a pattern":    {pii.Settings{Patterns: []pii.Pattern{{Name: "customer", Regexp: `\bCU-\d{6}\b`}}}, "CU-123456, XCU-123456", "[CUSTOMER], XCU-123456"},
 		"overlapping":  {pii.Settings{Patterns: []pii.Pattern{{Name: "x", Regexp: `me: ann`}}}, "me: ann@example.com", "[X][EMAIL]"},
+		"a dash behind": {pii.Settings{}, "ann@example.com-2024 ann@example.com-AKIAIOSFODNN7EXAMPLE", "[EMAIL]-2024 [EMAIL]-[SECRET]"},
 		"nothing":      {pii.Settings{}, "a b", "a b"},
 		"empty":        {pii.Settings{}, "", ""},
 	} {
