@@ -231,6 +231,7 @@ func TestScopes(t *testing.T) {
 		{"shared", cache.Settings{Scope: cache.ScopeShared}, who{user: "a"}, who{user: "b"}, true},
 		{"label, the same", cache.Settings{Scope: "label:tenant"}, who{"a", "t"}, who{"b", "t"}, true},
 		{"label, another", cache.Settings{Scope: "label:tenant"}, who{"a", "t"}, who{"a", "v"}, false},
+		{"label, empty", cache.Settings{Scope: "label:tenant"}, who{"a", ""}, who{"b", ""}, false},
 		{"function", cache.Settings{Tenant: func(_ context.Context, g *stages.Generation) (string, bool) {
 			return g.Meta().UserID[:1], true
 		}}, who{user: "a1"}, who{user: "a2"}, true},

@@ -54,7 +54,7 @@ func (p *Plugin) tenant(ctx context.Context, g *stages.Generation) (tag byte, te
 		return 't', tenant, ok
 	case byLabel:
 		tenant, ok = m.Labels.Get(label)
-		return 'l', tenant, ok
+		return 'l', tenant, ok && tenant != "" // an empty one says of nobody who it is
 	case p.set.Scope == ScopeShared:
 		return 'a', "", true
 	case p.set.Scope == ScopeUser && m.UserID != "":
