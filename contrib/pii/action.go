@@ -56,7 +56,7 @@ func (s *Scanner) hash(k kind, text string) string {
 	switch k.name {
 	case Card, IBAN, ID, Phone:
 		text = strings.Map(func(r rune) rune {
-			if strings.ContainsRune(" -./()", r) {
+			if strings.ContainsRune(" -./()\u00a0\u202f\u2011", r) {
 				return -1
 			}
 			return r

@@ -90,8 +90,10 @@ func (c *scan) iban(i int) {
 	var head, rest, n int
 	j := start
 	for ; n < length; j++ {
-		if j < len(text) && n > 0 && n%4 == 0 && (text[j] == ' ' || text[j] == '-') {
-			j++
+		if n > 0 && n%4 == 0 {
+			if sep, next := separator(text, j); sep == ' ' || sep == '-' {
+				j = next
+			}
 		}
 		if j >= len(text) || !isAlnum(text[j]) {
 			return

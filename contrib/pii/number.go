@@ -1,5 +1,7 @@
 package pii
 
+import "strings"
+
 // number is what begins with a group of digits: further groups, with one separator or a parenthesis between them.
 type number struct {
 	start  int      // in the text
@@ -92,6 +94,13 @@ func separator(text string, i int) (sep byte, next int) {
 			return ')', i + 2
 		}
 		return ')', i + 1
+	case "\u00a0"[0], "\u2011"[0]: // as web pages and word processors have them, so that no line breaks there
+		for _, wide := range [...]string{"\u00a0 ", "\u202f ", "\u2011-"} {
+			if n := len(wide) - 1; strings.HasPrefix(rest, wide[:n]) {
+				return wide[n], i + n
+			}
+		}
+		return 0, i
 	default:
 		return 0, i
 	}

@@ -37,6 +37,7 @@ func TestActions(t *testing.T) {
 		"a pattern":     {pii.Settings{Patterns: []pii.Pattern{{Name: "customer", Regexp: `\bCU-\d{6}\b`}}}, "CU-123456, XCU-123456", "[CUSTOMER], XCU-123456"},
 		"overlapping":   {pii.Settings{Patterns: []pii.Pattern{{Name: "x", Regexp: `me: ann`}}}, "me: ann@example.com", "[X][EMAIL]"},
 		"a dash behind": {pii.Settings{}, "ann@example.com-2024 ann@example.com-AKIAIOSFODNN7EXAMPLE", "[EMAIL]-2024 [EMAIL]-[SECRET]"},
+		"unbroken":      {pii.Settings{}, "4111\u00a01111\u00a01111\u00a01111, 4111\u20111111\u20111111\u20111111, 4111\u202f1111\u202f1111\u202f1111, +49\u00a0170\u00a01234567, DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "[CARD], [CARD], [CARD], [PHONE], [IBAN]"},
 		"nothing":       {pii.Settings{}, "a b", "a b"},
 		"empty":         {pii.Settings{}, "", ""},
 	} {
