@@ -62,13 +62,9 @@ func beside() []Bound {
 					AtLeast: true, Limit: 1, MaxAllocs: Uncounted,
 				})
 			}
-			limit := 1.1
-			if w.name == "parallel" { // two goroutines on what may be two cores: whatever else runs hits one of the two sides
-				limit = 1.25
-			}
 			all = append(all, Bound{
 				Name: fmt.Sprintf("Compose / the best unguarded peer: %s, %d", w.name, n), Over: at + string(peers.Plain) + "/maillon compose", Under: at + string(peers.Plain) + "/",
-				Limit: limit, MaxAllocs: Uncounted,
+				Limit: 1.1, MaxAllocs: Uncounted,
 			})
 		}
 	}

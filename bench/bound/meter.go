@@ -19,7 +19,7 @@ type Meter interface {
 	CPUs() int
 }
 
-// Stopwatch is the Meter that measures. It builds each cell once.
+// Stopwatch is the Meter that measures. It builds each cell once, and anew for a ratio that is measured again.
 type Stopwatch struct {
 	samplers map[string]*measure.Sampler
 }
@@ -58,20 +58,30 @@ func (s *Stopwatch) Figure(id string, rounds int) float64 {
 // Memory is what a call allocates.
 func (s *Stopwatch) Memory(id string) (allocs, bytes float64) { return s.sampler(id).Memory() }
 
-// Ratio compares two cells, or one with the best of all those whose id begins with under, where that ends in a slash.
+// Ratio compares two cells, or one with the best of all those whose id begins with under, where that ends in a slash. Where it
+// takes more rounds, since it missed, both are built anew: where closures happen to lie in memory makes a difference of its own.
 func (s *Stopwatch) Ratio(over, under string, rounds int) measure.Pair {
 	if strings.HasSuffix(under, "/") {
 		under = s.best(under)
 	}
+	if rounds > Rounds {
+		delete(s.samplers, over)
+		delete(s.samplers, under)
+	}
 	return measure.Ratio(s.sampler(over), s.sampler(under), rounds)
 }
 
-// best is the quickest of the peers.
+// best is the quickest of the peers, which take turns so that it is not the one that ran while nobody else did.
 func (s *Stopwatch) best(prefix string) (id string) {
+	rivals := scenario.Rivals(prefix)
+	works := make([]*measure.Sampler, len(rivals))
+	for i, c := range rivals {
+		works[i] = s.sampler(c.ID())
+	}
 	least := 0.0
-	for _, c := range scenario.Rivals(prefix) {
-		if ns := s.Figure(c.ID(), 5); id == "" || ns < least {
-			id, least = c.ID(), ns
+	for i, samples := range measure.Together(9, works...) {
+		if ns := measure.Median(samples); id == "" || ns < least {
+			id, least = rivals[i].ID(), ns
 		}
 	}
 	return id

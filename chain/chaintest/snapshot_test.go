@@ -74,7 +74,7 @@ func TestSnapshotSeesEveryChange(t *testing.T) {
 		{"channel", func(e *everything) { e.ch = nil }, "payload.ch"},
 		{"sent to a channel", func(e *everything) { e.ch <- 1 }, ""},
 		{"time", func(e *everything) { e.at = e.at.Add(1) }, "payload.at"},
-		{"context", func(e *everything) { e.ctx = context.TODO() }, "payload.ctx"},
+		{"context", func(e *everything) { e.ctx = t.Context() }, "payload.ctx"},
 		{"mutex", func(e *everything) { e.mu.Lock() }, ""},
 		{"atomic", func(e *everything) { e.count.Add(1) }, ""},
 		{"nested", func(e *everything) { e.nested.deep.text = "x" }, "payload.nested.deep.text"},
