@@ -14,8 +14,10 @@ import (
 // Config is what a chain may be given. The zero value is useful.
 type Config[P any] struct {
 	// Logger hears of failures that were ignored, would-blocks, discarded changes and breakers that change state: names,
-	// codes and error texts, never payloads. Nil logs nothing.
+	// codes, the reasons of blocks and the types of errors, never payloads. Nil logs nothing.
 	Logger *zap.Logger
+	// LogErrorText adds the texts of errors and the values of panics, in which a link may have quoted a payload.
+	LogErrorText bool
 	// Policy limits rewrites and blocks.
 	Policy Policy[P]
 	// Dispatcher runs background links and may be shared. Without one the chain makes its own and closes it with itself.

@@ -7,17 +7,19 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
 // Errors that the engine itself returns, always wrapped with the chain's name and, where one is to blame, the link's.
 var (
-	ErrClosed      = errors.New("the chain is closed")
-	ErrNilHandler  = errors.New("nil handler")
-	ErrNilPayload  = errors.New("nil payload")
-	ErrTimeout     = errors.New("hard timeout")
-	ErrGoexit      = errors.New("runtime.Goexit was called")
-	ErrAbandoned   = errors.New("too many timed-out runs of this link are still going")
-	ErrNextTooLate = errors.New("next was called after its link had failed and been bypassed")
+	ErrClosed      = errlog.New("the chain is closed")
+	ErrNilHandler  = errlog.New("nil handler")
+	ErrNilPayload  = errlog.New("nil payload")
+	ErrTimeout     = errlog.New("hard timeout")
+	ErrGoexit      = errlog.New("runtime.Goexit was called")
+	ErrAbandoned   = errlog.New("too many timed-out runs of this link are still going")
+	ErrNextTooLate = errlog.New("next was called after its link had failed and been bypassed")
 )
 
 // Violation is a block: a link's decision that the call must not go on. It reaches the caller as an error; use errors.As.

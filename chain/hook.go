@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
+
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
 // ran is what one run of a link came to.
@@ -186,7 +188,7 @@ func (pl *plan[P]) fail(n *node[P], err error, found finding) error {
 		}
 	}
 	n.g.ignored.Add(1)
-	fields := []zap.Field{zap.Error(err), zap.Stringer("policy", n.failure)}
+	fields := []zap.Field{errlog.Field(err, pl.c.cfg.LogErrorText), zap.Stringer("policy", n.failure)}
 	var pe *PanicError
 	if isPanic(err, &pe) {
 		fields = append(fields, zap.ByteString("stack", pe.Stack))

@@ -2,6 +2,9 @@ package chain
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -16,55 +19,107 @@ func TestLog(t *testing.T) {
 		link   Link[*payload]
 		policy Policy[*payload]
 		calls  int
+		text   bool   // LogErrorText
 		want   string // the message; "" when nothing is to be said
 		fields map[string]string
 	}{
-		{"nothing happens", Before("x", add("!")), Policy[*payload]{}, 3, "", nil},
-		{"a block reaches the caller, who may log it", Before("x", block("no")), Policy[*payload]{}, 1, "", nil},
-		{"so does a failure", Before("x", fail(errOwn)), Policy[*payload]{}, 1, "", nil},
+		{"nothing happens", Before("x", add("!")), Policy[*payload]{}, 3, false, "", nil},
+		{"a block reaches the caller, who may log it", Before("x", block("no")), Policy[*payload]{}, 1, false, "", nil},
+		{"so does a failure", Before("x", fail(errOwn)), Policy[*payload]{}, 1, false, "", nil},
 		{
 			"behaviour 14: would block", Before("x", fail(Block("too long", Code("length"), InSeverity(SeverityWarning))), InMode(Transform)),
 			Policy[*payload]{},
 			1,
+			false,
 			"would block",
 			map[string]string{"code": "length", "reason": "too long", "severity": "warning", "mode": "transform"},
 		},
-		{"behaviour 17: background violation", Before("x", block("no"), InMode(FireAndForget)), Policy[*payload]{}, 1, "would block", map[string]string{"mode": "fire_and_forget"}},
-		{"behaviour 17b: shadow would block", Around("x", answer(block("no")), InMode(Audit)), Policy[*payload]{}, 1, "would block", map[string]string{"mode": "audit"}},
-		{"behaviour 6: never blocks", Before("x", block("no")), Policy[*payload]{NeverBlocks: In}, 1, "would block", map[string]string{"mode": "sequential"}},
+		{"behaviour 17: background violation", Before("x", block("no"), InMode(FireAndForget)), Policy[*payload]{}, 1, false, "would block", map[string]string{"mode": "fire_and_forget"}},
+		{"behaviour 17b: shadow would block", Around("x", answer(block("no")), InMode(Audit)), Policy[*payload]{}, 1, false, "would block", map[string]string{"mode": "audit"}},
+		{"behaviour 6: never blocks", Before("x", block("no")), Policy[*payload]{NeverBlocks: In}, 1, false, "would block", map[string]string{"mode": "sequential"}},
 		{
 			"ignored failure", Before("x", fail(errOwn), OnFailure(Ignore)),
 			Policy[*payload]{},
 			1,
+			false,
 			"link failed, the call goes on",
-			map[string]string{"error": errOwn.Error(), "policy": "ignore"},
+			map[string]string{"error": "*errors.errorString", "policy": "ignore"},
 		},
-		{"switched off", Before("x", fail(errOwn), OnFailure(Disable)), Policy[*payload]{}, 2, "link failed, the call goes on", map[string]string{"policy": "disable"}},
+		{
+			"its text, if wanted", Before("x", fail(errOwn), OnFailure(Ignore)),
+			Policy[*payload]{},
+			1,
+			true,
+			"link failed, the call goes on",
+			map[string]string{"error": errOwn.Error()},
+		},
+		{
+			"a hook's error quotes the payload",
+			Before("x", func(_ context.Context, p *payload) (*payload, error) {
+				return p, fmt.Errorf("%s: %w", p.text, io.ErrUnexpectedEOF)
+			}, OnFailure(Ignore)),
+			Policy[*payload]{},
+			1,
+			false,
+			"link failed, the call goes on",
+			map[string]string{"error": "*fmt.wrapError > unexpected EOF"},
+		},
+		{
+			"a hook's panic quotes the payload",
+			Before("x", func(_ context.Context, p *payload) (*payload, error) { panic(p.text) }, OnFailure(Ignore)),
+			Policy[*payload]{},
+			1,
+			false,
+			"link failed, the call goes on",
+			map[string]string{"error": "*chain.PanicError", "stack": "log_test.go"},
+		},
+		{
+			"a shadow's panic quotes the payload",
+			Around("x", answer(func(_ context.Context, p *payload) (*payload, error) { panic(errors.New(p.text)) }), InMode(Audit)),
+			Policy[*payload]{},
+			1,
+			false,
+			"link failed, the call goes on",
+			map[string]string{"error": "*chain.PanicError > *errors.errorString"},
+		},
+		{
+			"an observer's panic quotes the payload",
+			Observe("x", func(_ context.Context, o Outcome[*payload]) { panic(o.Payload.text) }),
+			Policy[*payload]{},
+			1,
+			false,
+			"link failed, the call goes on",
+			map[string]string{"error": "*chain.PanicError"},
+		},
+		{"switched off", Before("x", fail(errOwn), OnFailure(Disable)), Policy[*payload]{}, 2, false, "link failed, the call goes on", map[string]string{"policy": "disable"}},
 		{
 			"behaviour 20: ignored panic, with its stack", Around("x", answer(panics), OnFailure(Ignore)),
 			Policy[*payload]{},
 			1,
+			false,
 			"link failed, the call goes on",
-			map[string]string{"error": "panic: boom", "stack": "testkit_test.go"},
+			map[string]string{"error": "*chain.PanicError", "stack": "testkit_test.go"},
 		},
 		{
 			"behaviour 20: observer", Observe("x", func(context.Context, Outcome[*payload]) { panic("o") }),
 			Policy[*payload]{},
 			1,
+			false,
 			"link failed, the call goes on",
-			map[string]string{"error": "panic: o", "stack": "log_test.go"},
+			map[string]string{"error": "*chain.PanicError", "stack": "log_test.go"},
 		},
 		{
 			"behaviour 34: discarded changes", Before("x", add("!")),
 			Policy[*payload]{Rewrite: func(_ Position, old, _ *payload) (*payload, []string) { return old, []string{"text"} }},
 			1,
+			false,
 			"discarded changes of fields that are not writable here", nil,
 		},
-		{"behaviour 24: breaker", Before("x", fail(errOwn), TripAfter(1)), Policy[*payload]{}, 1, "breaker changed state", map[string]string{"from": "closed", "to": "open"}},
+		{"behaviour 24: breaker", Before("x", fail(errOwn), TripAfter(1)), Policy[*payload]{}, 1, false, "breaker changed state", map[string]string{"from": "closed", "to": "open"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			core, logs := observer.New(zap.DebugLevel)
-			c := newChainWith(t, Config[*payload]{Logger: zap.New(core), Policy: tc.policy}, tc.link)
+			c := newChainWith(t, Config[*payload]{Logger: zap.New(core), LogErrorText: tc.text, Policy: tc.policy}, tc.link)
 			h := c.Then(nop)
 			for range tc.calls {
 				_, _ = h(bg, &payload{text: "secret"})

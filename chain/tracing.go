@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"go.uber.org/zap"
+
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
 func (n *node[P]) traced(c *Chain[P]) Traced {
@@ -69,6 +71,6 @@ func (pl *plan[P]) handlerEnd(t HandlerTracer, ctx context.Context, err error) {
 func (pl *plan[P]) tracerFailed() {
 	if v := recover(); v != nil {
 		defer func() { _ = recover() }() // in the log, or in the value's own methods
-		pl.c.log.Error("the tracer panicked", zap.String("chain", pl.c.name), zap.Any("panic", v))
+		pl.c.log.Error("the tracer panicked", zap.String("chain", pl.c.name), errlog.Panic(v, pl.c.cfg.LogErrorText))
 	}
 }

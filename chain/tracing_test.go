@@ -131,8 +131,12 @@ func TestTracer(t *testing.T) {
 			out, err := c.Then(nop)(bg, in)
 			must(t, err)
 			eq(t, "result", out, in)
-			if logs.FilterMessage("the tracer panicked").Len() == 0 {
+			lines := logs.FilterMessage("the tracer panicked")
+			if lines.Len() == 0 {
 				t.Error("nothing is logged")
+			}
+			for _, e := range lines.All() {
+				eq(t, "the panic in the log", texts(e)["panic"], "string") // its type: the value may quote anything
 			}
 			for _, l := range tracedLinks() {
 				healthyLinks(t, c, l.Name())

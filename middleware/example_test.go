@@ -94,7 +94,7 @@ func ExampleLog() {
 	format := zapcore.EncoderConfig{MessageKey: "msg", LevelKey: "level", EncodeLevel: zapcore.LowercaseLevelEncoder, EncodeDuration: about}
 	logger := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(format), zapcore.AddSync(printer{}), zap.InfoLevel))
 
-	get := wrap(weather(1), middleware.Log(logger, middleware.LogName("weather")))
+	get := wrap(weather(1), middleware.Log(logger, middleware.LogName("weather"), middleware.LogErrorText()))
 	_, _ = get(context.Background(), "Lyon")
 	// Output: {"level":"error","msg":"call","verdict":"failed","duration":"some time","operation":"weather","error":"503 service unavailable"}
 }

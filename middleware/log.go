@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
 // LogOption sets something about a Log.
@@ -37,16 +38,21 @@ func LogFields(f func(context.Context) []zap.Field) LogOption {
 	return logOption(func(l *logging) { l.fields = f })
 }
 
+// LogErrorText writes the texts of errors. Without it the types of an error and of what it wraps are written, and texts that
+// are known to be constant, since the text of a backend's error may quote a prompt.
+func LogErrorText() LogOption { return logOption(func(l *logging) { l.errorText = true }) }
+
 type logging struct {
 	logger    *zap.Logger
+	errorText bool
 	operation string
 	levels    [4]zapcore.Level // by verdict
 	fields    func(context.Context) []zap.Field
 }
 
-// Log writes one line at the end of each call: operation, verdict, duration, and the error if there was one. Of a block
-// it writes code, reason and who blocked, not the details. It never sees the payload, so no contents get into the log
-// but those that somebody put into an error's text. A call that panicked or ended in runtime.Goexit is logged as failed.
+// Log writes one line at the end of each call: operation, verdict, duration, and of what type the error was if there was one
+// (its text with LogErrorText). Of a block it writes code, reason and who blocked, not the details. It never sees the payload.
+// A call that panicked or ended in runtime.Goexit is logged as failed.
 // A nil logger logs nothing.
 func Log(logger *zap.Logger, opts ...LogOption) chain.Interceptor {
 	l := &logging{logger: logger}
@@ -87,7 +93,7 @@ func (l *logging) write(ctx context.Context, err error, d time.Duration) {
 		v, _ := violation(err)
 		fields = append(fields, zap.String("code", v.Code), zap.String("reason", v.Reason), zap.String("link", v.Chain+"/"+v.Link))
 	} else {
-		fields = append(fields, zap.Error(err)) // adds nothing for nil
+		fields = append(fields, errlog.Field(err, l.errorText)) // adds nothing for nil
 	}
 	if l.fields != nil {
 		fields = append(fields, l.fields(ctx)...)

@@ -30,12 +30,13 @@ func TestLog(t *testing.T) {
 		want  map[string]any // beside duration
 	}{
 		{name: "allowed", next: returning(nil), level: zap.InfoLevel, want: map[string]any{"verdict": "allowed"}},
-		{name: "failed", next: returning(errBackend), level: zap.ErrorLevel, want: map[string]any{"verdict": "failed", "error": "backend failed"}},
+		{name: "failed", next: returning(errBackend), level: zap.ErrorLevel, want: map[string]any{"verdict": "failed", "error": "*errors.errorString"}},
+		{name: "with its text", next: returning(errBackend), opts: []middleware.LogOption{middleware.LogErrorText()}, level: zap.ErrorLevel, want: map[string]any{"verdict": "failed", "error": "backend failed"}},
 		{
 			name: "blocked, without details", next: returning(fmt.Errorf("wrapped: %w", block)), level: zap.WarnLevel,
 			want: map[string]any{"verdict": "blocked", "code": "pii", "reason": "a name", "link": "c/policy"},
 		},
-		{name: "a nil violation", next: returning((*chain.Violation)(nil)), level: zap.ErrorLevel, want: map[string]any{"verdict": "failed", "error": "nil *chain.Violation"}},
+		{name: "a nil violation", next: returning((*chain.Violation)(nil)), level: zap.ErrorLevel, want: map[string]any{"verdict": "failed", "error": "*chain.Violation"}},
 		{name: "canceled", ctx: canceled, next: returning(context.Canceled), level: zap.InfoLevel, want: map[string]any{"verdict": "canceled", "error": "context canceled"}},
 		{
 			name: "panicked", ctx: canceled, next: func(context.Context) error { panic("boom") }, level: zap.ErrorLevel,

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
 // TapOption sets something about a Tap.
@@ -73,7 +74,7 @@ func (t *tap) intercept(ctx context.Context, next func(context.Context) error) e
 func (t *tap) run(ctx context.Context, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			t.logger.Error("side effect panicked", zap.Any("panic", v), zap.Stack("stack"))
+			t.logger.Error("side effect panicked", errlog.Panic(v, false), zap.Stack("stack"))
 		}
 	}()
 	t.f(ctx, err)

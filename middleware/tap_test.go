@@ -67,7 +67,7 @@ func TestTapContainsAPanic(t *testing.T) {
 	if err := d.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if all := lines.All(); len(all) != 1 || all[0].Message != "side effect panicked" || all[0].ContextMap()["panic"] != "boom" {
+	if all := lines.All(); len(all) != 1 || all[0].Message != "side effect panicked" || all[0].ContextMap()["panic"] != "string" {
 		t.Errorf("logged %v", all)
 	}
 }

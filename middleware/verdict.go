@@ -5,10 +5,11 @@ import (
 	"errors"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
 // errUnfinished stands for the error of a call that did not return one.
-var errUnfinished = errors.New("middleware: the call panicked or ended in runtime.Goexit")
+var errUnfinished = errlog.New("middleware: the call panicked or ended in runtime.Goexit")
 
 // verdict says how a call ended that ran with ctx.
 func verdict(ctx context.Context, err error) chain.Verdict {

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maillon-go/maillon/internal/errlog"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -165,7 +166,7 @@ func (s *Session) helper(ctx context.Context, name string) (Backend, error) {
 		return made, nil
 	}
 	if closeErr := mine.release(); closeErr != nil {
-		s.cfg.logger.Warn("closing a backend that is not used", zap.Error(closeErr), zap.String("session", s.id))
+		s.cfg.logger.Warn("closing a backend that is not used", errlog.Field(closeErr, false), zap.String("session", s.id))
 	}
 	if err != nil {
 		return nil, err

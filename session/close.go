@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maillon-go/maillon/internal/errlog"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -146,6 +147,6 @@ func (s *Session) cleanup(ctx context.Context, cause error) {
 	s.mu.Unlock()
 	defer s.end(r)
 	if _, err := s.call.cleanup(inside, stages.NewCleanup(r.meta(), f)); err != nil {
-		s.cfg.logger.Warn("session_cleanup did not take place", zap.Error(err), zap.String("session", s.id))
+		s.cfg.logger.Warn("session_cleanup did not take place", errlog.Field(err, false), zap.String("session", s.id))
 	}
 }

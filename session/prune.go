@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maillon-go/maillon/internal/errlog"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -79,7 +80,7 @@ func (s *Session) prune(ctx context.Context, r *request) {
 	for again := true; again; again = s.pruneAgain(ctx) {
 		for _, p := range s.cfg.pruners {
 			if err := s.pruneBy(ctx, r, p); err != nil {
-				s.cfg.logger.Warn("the history was not pruned", zap.Error(err), zap.String("session", s.id))
+				s.cfg.logger.Warn("the history was not pruned", errlog.Field(err, false), zap.String("session", s.id))
 				s.fault(ctx, r, r.identity(), stages.FaultFields{
 					Failure: failure(err, stages.FaultComponent), Where: "context_prune", History: s.History(),
 				})

@@ -8,9 +8,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/internal/errlog"
 )
 
-var errGoexit = errors.New("session: runtime.Goexit")
+var errGoexit = errlog.New("session: runtime.Goexit")
 
 // Run starts a session, calls f with it and closes it with ctx, however f ends: session_cleanup gets the error that f
 // returned or, as a *chain.PanicError, the panic, which then goes on. The error is that of the start, or those of f and of
@@ -31,7 +32,7 @@ func Run(ctx context.Context, f func(ctx context.Context, s *Session) error, opt
 			cause = &chain.PanicError{Value: v, Stack: debug.Stack()}
 		}
 		if closeErr := s.shutdown(ctx, cause); closeErr != nil {
-			s.cfg.logger.Warn("closing a session that broke off", zap.Error(closeErr), zap.String("session", s.id))
+			s.cfg.logger.Warn("closing a session that broke off", errlog.Field(closeErr, false), zap.String("session", s.id))
 		}
 		if v != nil {
 			panic(v)
@@ -55,7 +56,7 @@ func (s *Session) follow(parent context.Context) {
 	}
 	stop := context.AfterFunc(parent, func() {
 		if err := s.shutdown(parent, context.Cause(parent)); err != nil {
-			s.cfg.logger.Warn("closing a session whose parent has ended", zap.Error(err), zap.String("session", s.id))
+			s.cfg.logger.Warn("closing a session whose parent has ended", errlog.Field(err, false), zap.String("session", s.id))
 		}
 	})
 	s.mu.Lock()

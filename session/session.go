@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/internal/errlog"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -247,7 +248,7 @@ func (s *Session) adopt(ctx context.Context, p *stages.Session) (stages.Backend,
 	s.mu.Unlock()
 	if before != b {
 		if err := before.release(); err != nil { // of a link's first try, or what a fork does without
-			s.cfg.logger.Warn("closing a backend that is not used", zap.Error(err), zap.String("session", s.id))
+			s.cfg.logger.Warn("closing a backend that is not used", errlog.Field(err, false), zap.String("session", s.id))
 		}
 	}
 	return d, nil

@@ -122,7 +122,8 @@ func (s *Stage[S]) newChain(p *Pipeline) *chain.Chain[*S] {
 		}
 	}
 	return chain.New(s.name, chain.Config[*S]{
-		Logger: p.cfg.Logger, Policy: policy, Dispatcher: p.dispatcher, Tracer: p.cfg.Tracer, PassPanic: p.cfg.PassPanic,
+		Logger: p.cfg.Logger, LogErrorText: p.cfg.LogErrorText, Policy: policy, Dispatcher: p.dispatcher, Tracer: p.cfg.Tracer,
+		PassPanic: p.cfg.PassPanic,
 	})
 }
 

@@ -52,6 +52,8 @@ var Default = NewPipeline(PipelineConfig{})
 type PipelineConfig struct {
 	// Logger hears of ignored failures, would-blocks, discarded changes and breakers; never of payloads. Nil logs nothing.
 	Logger *zap.Logger
+	// LogErrorText adds the texts of errors and the values of panics, in which a plugin may have quoted a prompt.
+	LogErrorText bool
 	// Dispatcher runs background links. Without one the Pipeline makes its own and closes it with itself.
 	Dispatcher *chain.Dispatcher
 	Tracer     chain.Tracer
@@ -88,8 +90,8 @@ func NewPipeline(cfg PipelineConfig) *Pipeline {
 
 func newChain[S any](name string, s spec[S], cfg PipelineConfig) *chain.Chain[*S] {
 	return chain.New(name, chain.Config[*S]{
-		Logger: cfg.Logger, Policy: s.policy(name), Dispatcher: cfg.Dispatcher, Tracer: cfg.Tracer, PassPanic: cfg.PassPanic,
-		Label: func(p *S) string { return s.meta(p).RequestID },
+		Logger: cfg.Logger, LogErrorText: cfg.LogErrorText, Policy: s.policy(name), Dispatcher: cfg.Dispatcher, Tracer: cfg.Tracer,
+		PassPanic: cfg.PassPanic, Label: func(p *S) string { return s.meta(p).RequestID },
 	})
 }
 

@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
+	"github.com/maillon-go/maillon/internal/errlog"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -79,7 +78,7 @@ func (p *Plugin) stored(ctx context.Context, use func() error) (ok bool) {
 	}()
 	if err != nil {
 		p.n.failures.Add(1)
-		stages.From(ctx).Logger().Warn("response cache: the store failed", zap.Error(err))
+		stages.From(ctx).Logger().Warn("response cache: the store failed", errlog.Field(err, false))
 	}
 	return err == nil
 }

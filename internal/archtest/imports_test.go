@@ -33,13 +33,13 @@ const (
 
 var layers = []layer{
 	{"chain/chaintest", []string{"chain"}, []string{gobreaker, goleak, zap}},
-	{"chain", nil, []string{gobreaker, lo, xsync, zap}},
+	{"chain", []string{"internal/errlog"}, []string{gobreaker, lo, xsync, zap}},
 	{"stages", []string{"chain"}, []string{lo, zap}},
-	{"middleware", []string{"chain"}, []string{backoff, gobreaker, xsync, xtime, zap}},
-	{"session", []string{"chain", "stages", "middleware"}, []string{anyModule}},
-	{"contrib/all", []string{"chain", "stages", "middleware", "session", "contrib"}, []string{anyModule}},          // the kinds of all of them
-	{"contrib/openai", []string{"chain", "stages", "middleware", "session", "contrib/httpx"}, []string{anyModule}}, // requests of its SDK
-	{"contrib", []string{"chain", "stages", "middleware", "session", "contrib/config"}, []string{anyModule}},       // config.Secret
+	{"middleware", []string{"chain", "internal/errlog"}, []string{backoff, gobreaker, xsync, xtime, zap}},
+	{"session", []string{"chain", "stages", "middleware", "internal/errlog"}, []string{anyModule}},
+	{"contrib/all", []string{"chain", "stages", "middleware", "session", "contrib"}, []string{anyModule}},                       // the kinds of all of them
+	{"contrib/openai", []string{"chain", "stages", "middleware", "session", "contrib/httpx"}, []string{anyModule}},              // requests of its SDK
+	{"contrib", []string{"chain", "stages", "middleware", "session", "contrib/config", "internal/errlog"}, []string{anyModule}}, // config.Secret
 	{"bench", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"examples", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"internal", nil, []string{anyModule}},
