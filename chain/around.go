@@ -123,8 +123,8 @@ func (pl *plan[P]) trackedNext(ctx context.Context, f *frame[P], slot int, p P) 
 	if hp.shadow {
 		return pl.shadowNext(ctx, hp.n, p)
 	}
-	if f.passed != nil && pl.filters(hp.n) && !pl.c.id.same(p, f.passed[slot].in) && !pl.c.id.isNil(p) {
-		kept, err := pl.filter(hp.n, In, f.passed[slot].in, p)
+	if pl.filters(hp.n) && !pl.c.id.same(p, f.passage(slot).in) && !pl.c.id.isNil(p) {
+		kept, err := pl.filter(hp.n, In, f.passage(slot).in, p)
 		if err != nil {
 			return p, err
 		}
@@ -143,15 +143,14 @@ func (pl *plan[P]) trackedNext(ctx context.Context, f *frame[P], slot int, p P) 
 
 // cameBack records what the first next returned.
 func (f *frame[P]) cameBack(slot int, g *guard, r P, err error) {
-	x := passage[P]{out: r, err: err}
 	f.note(g, err)
-	if f.passed != nil {
-		f.passed[slot].out, f.passed[slot].err = r, err
+	if err != nil || f.pl.wide {
+		x := f.passage(slot)
+		x.out, x.err = r, err
 	}
-	if f.passed == nil || f.states[slot].Load()&several != 0 {
-		f.root.rec.addResult(&f.states[slot], x)
+	if f.states[slot].Or(back|stored)&several != 0 {
+		f.root.rec.addResult(&f.states[slot], passage[P]{out: r, err: err})
 	}
-	f.states[slot].Or(back | stored)
 }
 
 // note remembers an error of next for all who may meet it.
@@ -339,6 +338,9 @@ func (pl *plan[P]) plainAround(slot int, h Handler[P], g *guard) Handler[P] {
 		}()
 		r, err = h(ctx, p)
 		returned = true
+		if err != nil && g.flags.Load() == 0 && pl.frameOf(ctx).passesOn(slot, err) {
+			return r, err // somebody else's, and nothing to book
+		}
 		if err != nil || g.flags.Load() != 0 || word(r) == nil {
 			return pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, false)
 		}
@@ -356,7 +358,7 @@ func (pl *plan[P]) watchedAround(in *instance[P], n *node[P], h Handler[P]) Hand
 		}
 		a, returned := aroundRun[P]{slot, ticket{g: g}, p, g.blame.count.Load()}, false
 		if remembers {
-			f.passed[slot].in = p
+			f.passage(slot).in = p
 		}
 		if filtered {
 			in.held.add(p, f)
@@ -390,8 +392,8 @@ func (pl *plan[P]) aroundGuarded(ctx context.Context, slot int, p P) (r P, err e
 	if n.g.flags.Load()&off != 0 {
 		return hp.next(ctx, p)
 	}
-	if f.passed != nil {
-		f.passed[slot].in = p
+	if pl.wide {
+		f.passage(slot).in = p
 	}
 	a := aroundRun[P]{slot: slot, p: p, since: n.g.blame.count.Load()}
 	a.t, err = n.g.enter(func() bool { return f.inNext(slot) })

@@ -19,6 +19,10 @@ func TestConcurrent(t *testing.T) {
 		return func(ctx context.Context, p *payload) (*payload, error) { time.Sleep(d); return h(ctx, p) }
 	}
 	wait := func(ctx context.Context, _ *payload) (*payload, error) { <-ctx.Done(); return nil, ctx.Err() }
+	linger := func(ctx context.Context, p *payload) (*payload, error) { // too late for the engine to hear of it
+		defer time.Sleep(time.Millisecond)
+		return wait(ctx, p)
+	}
 	ctxCause := errors.New("the caller went away")
 	for _, tc := range []struct {
 		name   string
@@ -34,7 +38,7 @@ func TestConcurrent(t *testing.T) {
 		},
 		{
 			"behaviour 16: the first violation cancels the siblings",
-			[]Link[*payload]{Before("w1", wait, m), Before("b", after(time.Second, block("no")), m), Before("w2", wait, m)},
+			[]Link[*payload]{Before("w1", linger, m), Before("b", after(time.Second, block("no")), m), Before("w2", linger, m)},
 			time.Second, "b",
 			map[string]LinkStats{"w1": {Abandoned: 1}, "b": {Blocks: 1}, "w2": {Abandoned: 1}},
 		},

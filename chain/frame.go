@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 )
 
 // What is known of next in one invocation of an Around.
@@ -31,7 +32,7 @@ type frame[P any] struct {
 	root            *frame[P] // the call's first frame, with the record
 	lost            uint64    // nexts without a frame before this call
 	states          []atomic.Uint32
-	passed          []passage[P] // only in a wide plan
+	passed          atomic.Pointer[passage[P]] // the first of as many; in a wide plan from the start, in others when a next returns an error
 	few             [inlineSlots]atomic.Uint32
 
 	mu  sync.Mutex // of rec: hedged Arounds write to it from several goroutines
@@ -63,9 +64,11 @@ func (pl *plan[P]) newFrame(ctx context.Context, root *frame[P]) *frame[P] {
 	switch {
 	case pl.wide && n <= inlineSlots:
 		w := new(wideFrame[P])
-		f, w.passed = &w.frame, w.fewPassed[:n]
+		f = &w.frame
+		f.passed.Store(&w.fewPassed[0])
 	case pl.wide:
-		f = &frame[P]{passed: make([]passage[P], n)}
+		f = new(frame[P])
+		f.passed.Store(&make([]passage[P], n)[0])
 	default:
 		f = new(frame[P])
 	}
@@ -111,27 +114,51 @@ func (pl *plan[P]) enter(ctx context.Context, p P, rec *record[P]) (P, error) {
 	return pl.gate(ctx, p, rec)
 }
 
-// result is what next last returned to the Around in this slot.
+// passage is the place for what passes the next of the Around in this slot.
+func (f *frame[P]) passage(slot int) *passage[P] {
+	if x := f.passedAt(slot); x != nil {
+		return x
+	}
+	f.passed.CompareAndSwap(nil, &make([]passage[P], len(f.states))[0])
+	return f.passedAt(slot)
+}
+
+// passedAt is that place, or nil where there is none so far.
+func (f *frame[P]) passedAt(slot int) *passage[P] {
+	x := f.passed.Load()
+	if x == nil {
+		return nil
+	}
+	return &unsafe.Slice(x, len(f.states))[slot]
+}
+
+// result is what next last returned to the Around in this slot. Where nothing is remembered of a healthy one it is empty.
 func (f *frame[P]) result(slot int) (x passage[P], returned bool) {
 	st := f.states[slot].Load()
 	if st&back == 0 {
 		return x, false
 	}
-	if f.passed == nil || st&several != 0 {
+	if st&several != 0 {
 		if all := f.root.rec.results(&f.states[slot]); len(all) > 0 {
 			return all[len(all)-1], true
 		}
 	}
-	if f.passed != nil {
-		return f.passed[slot], true
+	if last := f.passedAt(slot); last != nil {
+		x = *last
 	}
-	return x, false
+	return x, true
+}
+
+// passesOn says whether err is, identically, what next last returned to the Around in this slot.
+func (f *frame[P]) passesOn(slot int, err error) bool {
+	x, returned := f.result(slot)
+	return returned && sameError(x.err, err)
 }
 
 // returned says whether p is, identically, something that next returned to the Around in this slot.
 func (f *frame[P]) returned(slot int, p P) bool {
 	st := f.states[slot].Load()
-	if f.passed != nil && st&stored != 0 && f.pl.c.id.same(p, f.passed[slot].out) {
+	if x := f.passedAt(slot); x != nil && st&stored != 0 && f.pl.c.id.same(p, x.out) {
 		return true
 	}
 	return st&several != 0 && slices.ContainsFunc(f.root.rec.results(&f.states[slot]), func(x passage[P]) bool {
@@ -202,7 +229,7 @@ func (r *record[P]) kept() bool {
 	return r.has
 }
 
-// addResult remembers what a next returned where the frame has no place for it.
+// addResult remembers what a next returned to an Around that called it several times.
 func (r *record[P]) addResult(slot *atomic.Uint32, x passage[P]) {
 	defer r.lock()()
 	n := r.notes()

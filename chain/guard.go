@@ -3,6 +3,7 @@ package chain
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -338,15 +339,17 @@ func (b *blame) shared(err error, since uint64) bool {
 
 // knows says whether a violation is one that next returned, this time or to another run since the given count.
 func (b *blame) knows(v *Violation, nextErr error, since uint64) bool {
-	for _, err := range append(b.since(since), nextErr) {
-		if w, ok := asViolation(err); ok && w == v {
-			return true
-		}
+	is := func(err error) bool {
+		w, ok := asViolation(err)
+		return ok && w == v
 	}
-	return false
+	return is(nextErr) || slices.ContainsFunc(b.since(since), is)
 }
 
 func (b *blame) since(since uint64) (errs []error) {
+	if b.count.Load() == since {
+		return nil
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	n := b.count.Load()

@@ -68,3 +68,8 @@ func (id *identity[P]) same(a, b P) bool {
 	}
 	return id.equal(a, b)
 }
+
+// sameError says whether two errors are one value in one place. Unlike ==, it never panics, and never looks at what they hold.
+func sameError(a, b error) bool {
+	return *(*[2]unsafe.Pointer)(unsafe.Pointer(&a)) == *(*[2]unsafe.Pointer)(unsafe.Pointer(&b))
+}

@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/maillon-go/maillon/internal/errlog"
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -66,7 +67,8 @@ func (p *Plugin) drop(ctx context.Context, key string) {
 	}
 }
 
-// stored uses the store. What goes wrong there is counted and logged, and concerns no call.
+// stored uses the store. What goes wrong there is counted, logged by its type, since a store may quote an answer, and concerns
+// no call.
 func (p *Plugin) stored(ctx context.Context, use func() error) (ok bool) {
 	err := func() (err error) {
 		defer func() {
@@ -78,7 +80,7 @@ func (p *Plugin) stored(ctx context.Context, use func() error) (ok bool) {
 	}()
 	if err != nil {
 		p.n.failures.Add(1)
-		stages.From(ctx).Logger().Warn("response cache: the store failed", errlog.Field(err, false))
+		stages.From(ctx).Logger().Warn("response cache: the store failed", zap.String("error_type", fmt.Sprintf("%T", err)))
 	}
 	return err == nil
 }

@@ -31,7 +31,7 @@ func (l *loop) Unwrap() error { return l }
 func TestDescribe(t *testing.T) {
 	_, missing := os.Open("/hunter2/does not exist")
 	out := func() (err error) {
-		defer func() { err = recover().(error) }() //nolint:errcheck,forcetypeassert // it is one
+		defer func() { err = recover().(error) }() //nolint:forcetypeassert // it is one
 		var none []int
 		return fmt.Errorf("%d", none[len(none)+4]) //nolint:gosec // that is the point
 	}()
