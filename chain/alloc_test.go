@@ -14,12 +14,7 @@ import (
 // TestAllocs holds every claim about allocations on the path of a call. The race detector changes the counts, so that
 // .ci/run runs the tests named Alloc once more without it.
 func TestAllocs(t *testing.T) {
-	hooks := func(n int, opts ...Option) (links []Link[*payload]) {
-		for i := range n {
-			links = append(links, Before(fmt.Sprint("hook", i), nop, opts...))
-		}
-		return links
-	}
+	hooks := hooksOf
 	arounds := func(n int, opts ...Option) []Link[*payload] {
 		links, _ := numbered(n, passOn, opts...)
 		return links
@@ -130,6 +125,46 @@ func TestAllocs(t *testing.T) {
 	} {
 		t.Logf("%s: %v allocations a call", tc.name, allocsPerCall(bg, t, tc.call))
 	}
+}
+
+// TestAllocsOfErrors: an error that comes back through Arounds costs one place to keep it in, however many they are.
+func TestAllocsOfErrors(t *testing.T) {
+	blocked := Block("no")
+	arounds := func(last Handler[*payload], opts ...Option) []Link[*payload] {
+		links, _ := numbered(9, passOn, opts...)
+		return append(links, Around("last", answer(last), opts...))
+	}
+	for _, tc := range []struct {
+		name    string
+		links   []Link[*payload]
+		handler Handler[*payload]
+		want    float64
+	}{
+		{"10 hooks, the backend fails", hooksOf(10), fail(errBackend), 0},
+		{"10 Arounds, the backend fails", append(arounds(nop)[:9], Around("last", passOn)), fail(errBackend), 2},
+		{"10 Arounds that fail open, the backend fails", append(arounds(nop, OnFailure(Ignore))[:9], Around("last", passOn)), fail(errBackend), 1},
+		{"the last of 10 Arounds blocks", arounds(fail(blocked)), nop, 3}, // with the violation as it is stamped
+		{"the last of 10 hooks blocks", append(hooksOf(9), Before("last", fail(blocked))), nop, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			call, p := newChain(t, tc.links...).Then(tc.handler), &payload{}
+			got := testing.AllocsPerRun(200, func() {
+				if _, err := call(bg, p); err == nil {
+					t.Error("no error")
+				}
+			})
+			if got > tc.want {
+				t.Errorf("%v allocations a call, want at most %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func hooksOf(n int, opts ...Option) (links []Link[*payload]) {
+	for i := range n {
+		links = append(links, Before(fmt.Sprint("hook", i), nop, opts...))
+	}
+	return links
 }
 
 func allocsPerCall(ctx context.Context, t *testing.T, call Handler[*payload]) float64 {

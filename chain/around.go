@@ -338,9 +338,6 @@ func (pl *plan[P]) plainAround(slot int, h Handler[P], g *guard) Handler[P] {
 		}()
 		r, err = h(ctx, p)
 		returned = true
-		if err != nil && g.flags.Load() == 0 && pl.frameOf(ctx).passesOn(slot, err) {
-			return r, err // somebody else's, and nothing to book
-		}
 		if err != nil || g.flags.Load() != 0 || word(r) == nil {
 			return pl.endAround(ctx, aroundRun[P]{slot, ticket{g: g}, p, since}, r, err, false)
 		}
@@ -439,6 +436,12 @@ func (pl *plan[P]) endAround(ctx context.Context, a aroundRun[P], r P, err error
 		return r, err
 	}
 	last, returned := f.result(a.slot)
+	if returned && err != nil && sameError(err, last.err) && a.t.idle() { // what next returned is passed on, and nothing to book
+		if pl.filters(n) {
+			r = last.out
+		}
+		return r, err
+	}
 	if err == nil {
 		base := a.p
 		if returned && !pl.c.id.isNil(last.out) {

@@ -238,3 +238,18 @@ func TestHostileViolationDetails(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// listError cannot be compared: == on two of them panics.
+type listError []string
+
+func (e listError) Error() string { return fmt.Sprint([]string(e)) }
+
+func TestErrorsThatCannotBeCompared(t *testing.T) {
+	c := newChain(t, Around("a", passOn), Around("open", passOn, OnFailure(Ignore)), Around("own", afterNext(fail(listError{"its own"})), OnFailure(Ignore)))
+	_, err := c.Then(fail(listError{"backend"}))(bg, &payload{})
+	var got listError
+	if !errors.As(err, &got) || got[0] != "its own" {
+		t.Errorf("got %v", err)
+	}
+	healthyLinks(t, c, "a", "open")
+}

@@ -149,12 +149,6 @@ func (f *frame[P]) result(slot int) (x passage[P], returned bool) {
 	return x, true
 }
 
-// passesOn says whether err is, identically, what next last returned to the Around in this slot.
-func (f *frame[P]) passesOn(slot int, err error) bool {
-	x, returned := f.result(slot)
-	return returned && sameError(x.err, err)
-}
-
 // returned says whether p is, identically, something that next returned to the Around in this slot.
 func (f *frame[P]) returned(slot int, p P) bool {
 	st := f.states[slot].Load()

@@ -193,12 +193,15 @@ func (t ticket) book(f finding) {
 	switch {
 	case t.once != nil && !t.once.reported.CompareAndSwap(false, true):
 		return // the other side was first
-	case t.done == nil && f != faulty && g.flags.Load()&armed == 0:
-		return // nothing on record, nothing to record
+	case f != faulty && t.idle():
+		return
 	}
 	t.record(f, [...]error{nil, errFaulty, errUnclear}[f])
 	g.tell()
 }
+
+// idle says that nothing is on record, and nothing to record unless the link is at fault.
+func (t ticket) idle() bool { return t.done == nil && t.g.flags.Load()&armed == 0 }
 
 func (t ticket) record(f finding, err error) {
 	g := t.g
