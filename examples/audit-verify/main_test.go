@@ -1,15 +1,21 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/maillon-go/maillon/contrib/audit"
+	"github.com/maillon-go/maillon/internal/exampletest"
 )
 
-const key = "0123456789abcdef"
+const (
+	key    = "0123456789abcdef"
+	secret = "ines@harbour.example"
+)
 
 // file writes records, always the same.
 func file(t *testing.T, path string, n int) {
@@ -19,7 +25,10 @@ func file(t *testing.T, path string, n int) {
 		t.Fatal(err)
 	}
 	for range n {
-		r := &audit.Record{Time: time.Date(2026, 3, 1, 12, 30, 15, 0, time.UTC), Chain: "generation", Hook: "generation_post_call", RequestID: "r_1"}
+		r := &audit.Record{
+			Time: time.Date(2026, 3, 1, 12, 30, 15, 0, time.UTC), Chain: "generation", Hook: "generation_post_call", RequestID: "r_1",
+			Contents: json.RawMessage(`{"text":"Write to ` + secret + `."}`),
+		}
 		if err := f.Write(t.Context(), []*audit.Record{r}); err != nil {
 			t.Fatal(err)
 		}
@@ -30,11 +39,11 @@ func file(t *testing.T, path string, n int) {
 }
 
 func TestOutput(t *testing.T) {
-	want, err := os.ReadFile("testdata/output.txt")
+	t.Setenv("AUDIT_KEY", key)
+	home, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("AUDIT_KEY", key)
 	t.Chdir(t.TempDir())
 	file(t, "audit.jsonl", 5)
 	var got strings.Builder
@@ -67,7 +76,16 @@ func TestOutput(t *testing.T) {
 	step("other.jsonl")
 	step("-at-least", "x", "audit.jsonl")
 	step()
-	if got.String() != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	damaged := bytes.Replace(old["audit.jsonl"], []byte(`{"text":"`), []byte(`{"text":`), 1)
+	if err := os.WriteFile("audit.jsonl", damaged, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	step("-key-env", "AUDIT_KEY", "audit.jsonl")
+	t.Chdir(home)
+	exampletest.Golden(t, got.String())
+	for _, s := range []string{key, secret} {
+		if strings.Contains(got.String(), s) {
+			t.Errorf("it prints %q", s)
+		}
 	}
 }

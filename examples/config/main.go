@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/config"
 	"github.com/maillon-go/maillon/contrib/ngram"
@@ -90,14 +92,15 @@ func run(ctx context.Context, w io.Writer) (err error) {
 
 	kinds := config.NewKinds()
 	config.Register(kinds, "blocked_words", func(s words) (any, error) { return &topics{s}, nil })
-	p := stages.NewPipeline(stages.PipelineConfig{})
-	file, err := config.Open(ctx, path, config.Options{Pipeline: p, Kinds: kinds})
+	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.L()})
+	file, err := config.Open(ctx, path, config.Options{Pipeline: p, Kinds: kinds, Logger: zap.L()})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close(ctx), p.Close(ctx)) }()
 
-	s, err := session.Start(ctx, session.WithBackend(ngram.NewBackend(ngram.WithSeed(1))), session.WithPipeline(p), session.WithLabel("audience", "public"))
+	s, err := session.Start(ctx, session.WithBackend(ngram.NewBackend(ngram.WithSeed(1))), session.WithPipeline(p),
+		session.WithLogger(zap.L()), session.WithLabel("audience", "public"))
 	if err != nil {
 		return err
 	}

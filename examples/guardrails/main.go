@@ -37,7 +37,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = run(context.Background(), os.Stdout, dir, zap.NewNop())
+	err = run(context.Background(), os.Stdout, dir)
 	if err = errors.Join(err, os.RemoveAll(dir)); err != nil {
 		log.Fatal(err)
 	}
@@ -52,7 +52,8 @@ var calls = []struct{ what, question string }{
 	{"over budget", "Write a sentence about each ship in the harbour, and about each of its sailors, and about what they all had for breakfast."},
 }
 
-func run(ctx context.Context, w io.Writer, dir string, logger *zap.Logger) (err error) {
+func run(ctx context.Context, w io.Writer, dir string) (err error) {
+	logger := zap.L() // which logs nothing as long as the program does not say where to: zap.ReplaceGlobals
 	trail := filepath.Join(dir, "audit.jsonl")
 	path := filepath.Join(dir, "maillon.yaml")
 	if err := os.WriteFile(path, []byte(strings.Replace(file, "audit.jsonl", trail, 1)), 0o600); err != nil {
@@ -77,7 +78,7 @@ func run(ctx context.Context, w io.Writer, dir string, logger *zap.Logger) (err 
 // five makes the calls, each of which knows nothing of the others.
 func five(ctx context.Context, w io.Writer, p *stages.Pipeline) (err error) {
 	backend := &counting{Backend: ngram.NewBackend()}
-	s, err := session.Start(ctx, session.WithPipeline(p), session.WithBackend(backend), session.WithUser("anna"),
+	s, err := session.Start(ctx, session.WithPipeline(p), session.WithBackend(backend), session.WithLogger(zap.L()), session.WithUser("anna"),
 		session.WithHistoryKind(stages.HistorySingle), session.WithModelOptions(stages.ModelOptions{Seed: stages.Some(int64(7)), MaxTokens: stages.Some(24)}))
 	if err != nil {
 		return err

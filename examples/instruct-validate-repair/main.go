@@ -18,6 +18,8 @@ import (
 	"regexp"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ngram"
 	"github.com/maillon-go/maillon/session"
@@ -74,8 +76,8 @@ func run(ctx context.Context, w io.Writer, backend func() session.Backend) error
 }
 
 func sample(ctx context.Context, w io.Writer, b session.Backend, strategy session.Strategy) (err error) {
-	p := stages.NewPipeline(stages.PipelineConfig{})
-	s, err := session.Start(ctx, session.WithBackend(b), session.WithPipeline(p), session.WithSetup(printing(w)))
+	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.L()})
+	s, err := session.Start(ctx, session.WithBackend(b), session.WithPipeline(p), session.WithLogger(zap.L()), session.WithSetup(printing(w)))
 	if err != nil {
 		return err
 	}

@@ -1,45 +1,28 @@
 package main
 
 import (
-	"flag"
-	"os"
+	"context"
+	"io"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/maillon-go/maillon/contrib/ngram"
+	"github.com/maillon-go/maillon/internal/exampletest"
 	"github.com/maillon-go/maillon/session"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var update = flag.Bool("update", false, "write testdata/output.txt")
-
 func output(t *testing.T, seed uint64) string {
 	t.Helper()
-	var b strings.Builder
-	if err := run(t.Context(), &b, func() session.Backend { return ngram.NewBackend(ngram.WithSeed(seed)) }); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
+	return exampletest.Run(t, func(ctx context.Context, w io.Writer) error {
+		return run(ctx, w, func() session.Backend { return ngram.NewBackend(ngram.WithSeed(seed)) })
+	})
 }
 
-func TestOutput(t *testing.T) {
-	got := output(t, defaultSeed)
-	if *update {
-		if err := os.WriteFile("testdata/output.txt", []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("testdata/output.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
+func TestOutput(t *testing.T) { exampletest.Golden(t, output(t, defaultSeed)) }
 
 // The default seed has to show something of everything, whatever the golden file says.
 func TestTheDefaultSeedShowsEverything(t *testing.T) {

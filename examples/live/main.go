@@ -21,6 +21,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ollama"
 	"github.com/maillon-go/maillon/contrib/openai"
@@ -131,8 +133,8 @@ func demonstrate(
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	s, err := session.Start(ctx, session.WithBackend(b), session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{})),
-		session.WithSetup(patient(timeout)))
+	s, err := session.Start(ctx, session.WithBackend(b), session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{Logger: zap.L()})),
+		session.WithLogger(zap.L()), session.WithSetup(patient(timeout)))
 	if err != nil {
 		return err
 	}

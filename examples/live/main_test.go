@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/maillon-go/maillon/internal/exampletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,7 +57,7 @@ func model(a asked) (text string, call bool) {
 
 type object = map[string]any
 
-// standIn speaks both protocols. Its first answer is that it is busy.
+// standIn speaks both protocols. Its first answer is that it is busy, and quotes what it was asked.
 func standIn(t *testing.T) string {
 	t.Helper()
 	var once sync.Once
@@ -64,6 +67,7 @@ func standIn(t *testing.T) string {
 		once.Do(func() { first = true })
 		if first {
 			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = w.Write(body)
 			return
 		}
 		var a asked
@@ -130,19 +134,18 @@ func env(values map[string]string) func(string) string {
 
 // Each of them runs, with either server, and shows what it is for.
 func TestAll(t *testing.T) {
-	t.Parallel()
+	const key = "sk-planted-0123456789"
 	for name, tc := range map[string]struct {
-		variable, path, model string
+		variable, path, model, key string
 	}{
-		"a compatible server": {"OPENAI_BASE_URL", "/v1", openaiModel},
-		"Ollama":              {"OLLAMA_HOST", "", ollamaModel},
+		"a compatible server": {"OPENAI_BASE_URL", "/v1", openaiModel, key},
+		"Ollama":              {"OLLAMA_HOST", "", ollamaModel, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var out strings.Builder
-			if err := run(t.Context(), &out, env(map[string]string{tc.variable: standIn(t) + tc.path}), "", "", time.Minute); err != nil {
-				t.Fatal(err)
-			}
+			values := map[string]string{tc.variable: standIn(t) + tc.path, "OPENAI_API_KEY": tc.key}
+			out := exampletest.Run(t, func(ctx context.Context, w io.Writer) error {
+				return run(ctx, w, env(values), "", "", time.Minute)
+			}, key)
 			for _, want := range []string{
 				"== quickstart: " + tc.model + " of 127.0.0.1\n\nHigh water is at 06:40. Ask [address] for more.\nafter 1 attempts\nblocked: generation/topics",
 				"== instruct-validate-repair: " + tc.model + " of 127.0.0.1\n\nAhoy! High water is at 06:40.\nafter 2 attempts",
@@ -152,8 +155,8 @@ func TestAll(t *testing.T) {
 				"== two-solvers: " + tc.model + " of 127.0.0.1\n\nHigh water is at 06:40. Keep clear of the bar.\nafter 2 attempts",
 				"(2 requests, 30 tokens)", // the first one was made again
 			} {
-				if !strings.Contains(out.String(), want) {
-					t.Errorf("no %q in\n%s", want, out.String())
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in\n%s", want, out)
 				}
 			}
 		})

@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ngram"
 	"github.com/maillon-go/maillon/session"
@@ -43,6 +45,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	s, err := session.Start(ctx,
 		session.WithBackend(ngram.NewBackend(ngram.WithSeed(1))),
 		session.WithUser("ines"),
+		session.WithLogger(zap.L()),
 		session.WithPlugins(chain.After("redact", redact), security(60), &pilot{}),
 	)
 	if err != nil {

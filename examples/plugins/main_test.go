@@ -1,49 +1,23 @@
 package main
 
 import (
-	"flag"
-	"os"
+	"io"
 	"regexp"
-	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/maillon-go/maillon/internal/exampletest"
 	"github.com/maillon-go/maillon/stages"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var update = flag.Bool("update", false, "write testdata/output.txt")
-
-func output(t *testing.T) string {
-	t.Helper()
-	var b strings.Builder
-	if err := run(t.Context(), &b); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
-
-func TestOutput(t *testing.T) {
-	got := output(t)
-	if *update {
-		if err := os.WriteFile("testdata/output.txt", []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("testdata/output.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
+func TestOutput(t *testing.T) { exampletest.Golden(t, exampletest.Run(t, run)) }
 
 // The output has to show something of everything, whatever the golden file says.
 func TestShowsEverything(t *testing.T) {
-	got := output(t)
+	got := exampletest.Run(t, run)
 	for what, pattern := range map[string]string{
 		"the group before the others":           `topics +priority 10[\s\S]*redact +priority 50`,
 		"what the function did":                 `answer:.*\[e-mail\]`,
@@ -60,7 +34,9 @@ func TestShowsEverything(t *testing.T) {
 }
 
 func TestLeavesNothingInTheProcess(t *testing.T) {
-	output(t)
+	if err := run(t.Context(), io.Discard); err != nil {
+		t.Fatal(err)
+	}
 	if stages.Default.Active() {
 		t.Errorf("links are left in stages.Default:\n%s", stages.Default.Explain())
 	}

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"unicode"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ngram"
 	"github.com/maillon-go/maillon/session"
@@ -48,6 +50,8 @@ func main() {
 
 func run(ctx context.Context, w io.Writer, prompt string, seed uint64) (err error) {
 	pipeline := stages.NewPipeline(stages.PipelineConfig{
+		// zap.L() logs nothing as long as the program does not say where to: zap.ReplaceGlobals.
+		Logger:     zap.L(),
 		Dispatcher: chain.NewDispatcher(chain.DispatcherConfig{Workers: 1}), // one, so that the audit keeps the order
 	})
 	plugins := newPlugins()
@@ -56,6 +60,7 @@ func run(ctx context.Context, w io.Writer, prompt string, seed uint64) (err erro
 	}
 	s, err := session.Start(ctx,
 		session.WithPipeline(pipeline),
+		session.WithLogger(zap.L()),
 		session.WithBackend(ngram.NewBackend(ngram.WithSeed(seed))),
 		session.WithUser("ines"),
 	)

@@ -1,45 +1,28 @@
 package main
 
 import (
-	"flag"
-	"os"
+	"context"
+	"io"
 	"regexp"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/maillon-go/maillon/internal/exampletest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var update = flag.Bool("update", false, "write testdata/output.txt")
 
 var milliseconds = regexp.MustCompile(` +\d+\.\d{3} ms`)
 
 func output(t *testing.T, prompt string, seed uint64) string {
 	t.Helper()
-	var b strings.Builder
-	if err := run(t.Context(), &b, prompt, seed); err != nil {
-		t.Fatal(err)
-	}
-	return milliseconds.ReplaceAllString(b.String(), "        # ms")
+	got := exampletest.Run(t, func(ctx context.Context, w io.Writer) error { return run(ctx, w, prompt, seed) })
+	return milliseconds.ReplaceAllString(got, "        # ms")
 }
 
-func TestOutput(t *testing.T) {
-	got := output(t, defaultPrompt, defaultSeed)
-	if *update {
-		if err := os.WriteFile("testdata/output.txt", []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile("testdata/output.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
-	}
-}
+func TestOutput(t *testing.T) { exampletest.Golden(t, output(t, defaultPrompt, defaultSeed)) }
 
 // The default seed has to show something of everything, whatever the golden file says.
 func TestTheDefaultSeedShowsEverything(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 	"io"
 	"os"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
@@ -46,7 +48,7 @@ func main() {
 }
 
 func run(ctx context.Context, w io.Writer) (err error) {
-	p := stages.NewPipeline(stages.PipelineConfig{})
+	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.L()})
 	if _, err := p.Repair.Use(chain.After("tell", func(_ context.Context, r *stages.Repair) (*stages.Repair, error) {
 		for _, f := range r.Failed().Findings.All() {
 			if !f.Verdict.Passed() {
@@ -57,7 +59,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	})); err != nil {
 		return err
 	}
-	s, err := session.Start(ctx, session.WithPipeline(p), session.WithBackend(newModel()))
+	s, err := session.Start(ctx, session.WithPipeline(p), session.WithBackend(newModel()), session.WithLogger(zap.L()))
 	if err != nil {
 		return err
 	}

@@ -1,21 +1,13 @@
 package main
 
 import (
-	"os"
-	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/maillon-go/maillon/internal/exampletest"
 )
 
-func TestOutput(t *testing.T) {
-	want, err := os.ReadFile("testdata/output.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got strings.Builder
-	if err := run(t.Context(), &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
-	}
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestOutput(t *testing.T) { exampletest.Golden(t, exampletest.Run(t, run)) }

@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
@@ -42,7 +44,7 @@ func run(ctx context.Context, w io.Writer) error {
 		m := &model{}
 		err := session.Run(ctx, func(ctx context.Context, s *session.Session) error {
 			return show(ctx, w, s, m, part.options)
-		}, session.WithBackend(m), session.WithSetup(part.links))
+		}, session.WithBackend(m), session.WithLogger(zap.L()), session.WithSetup(part.links))
 		if err != nil {
 			return fmt.Errorf("%s: %w", part.title, err)
 		}

@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -34,7 +36,8 @@ func run(ctx context.Context, w io.Writer, backend session.Backend) (err error) 
 		return err
 	}
 	s, err := session.Start(ctx,
-		session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{})),
+		session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{Logger: zap.L()})),
+		session.WithLogger(zap.L()),
 		session.WithBackend(backend),
 		session.WithTools(tools...),
 		session.WithPlugins(&coach{}, &privacy{}, &log{w: w}),

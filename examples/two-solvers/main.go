@@ -16,6 +16,8 @@ import (
 	"os"
 	"strings"
 
+	"go.uber.org/zap"
+
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ngram"
 	"github.com/maillon-go/maillon/session"
@@ -59,10 +61,10 @@ func choose(p *stages.Pipeline) error {
 func solve(
 	ctx context.Context, w io.Writer, fast session.Backend, more []session.Option, opts ...session.InstructOption,
 ) (err error) {
-	p := stages.NewPipeline(stages.PipelineConfig{})
+	p := stages.NewPipeline(stages.PipelineConfig{Logger: zap.L()})
 	bill := map[string]int{} // generations come one after the other here
 	s, err := session.Start(ctx, append([]session.Option{
-		session.WithBackend(fast), session.WithPipeline(p), session.WithSetup(printing(w, bill)),
+		session.WithBackend(fast), session.WithPipeline(p), session.WithLogger(zap.L()), session.WithSetup(printing(w, bill)),
 	}, more...)...)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sony/gobreaker/v2"
+	"go.uber.org/zap"
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/middleware"
@@ -102,6 +103,7 @@ func httpCall(ctx context.Context, w io.Writer) error {
 	defer server.Close()
 	const open = 2 * time.Second // of the backend's breaker: longer than the calls in between may take
 	wrapped := chain.Wrap("weather", get(server.Client())).
+		Intercept("log", middleware.Log(zap.L(), middleware.LogName("weather"))).
 		Intercept("timeout", middleware.Timeout(10*time.Second)).
 		Intercept("retry", middleware.Retry(2, middleware.RetryBase(time.Millisecond))).
 		Intercept("backend-breaker", middleware.Breaker(gobreaker.Settings{Name: "weather", Timeout: open, OnStateChange: func(_ string, from, to gobreaker.State) {

@@ -1,21 +1,12 @@
 package main
 
 import (
-	"os"
-	"strings"
 	"testing"
+
+	"github.com/maillon-go/maillon/internal/exampletest"
 )
 
 func TestOutput(t *testing.T) {
-	want, err := os.ReadFile("testdata/output.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got strings.Builder
-	if err := run(t.Context(), &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
-	}
+	// What the HTTP call is given, what it returns, and the text of its error.
+	exampletest.Golden(t, exampletest.Run(t, run, "http://127.0.0.1", "out of order", "light breeze", "503 Service Unavailable"))
 }

@@ -42,6 +42,7 @@ var layers = []layer{
 	{"contrib", []string{"chain", "stages", "middleware", "session", "contrib/config"}, []string{anyModule}},       // config.Secret
 	{"bench", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"examples", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
+	{"internal/exampletest", []string{"chain", "stages"}, []string{zap}},
 	{"internal", nil, []string{anyModule}},
 }
 
@@ -143,6 +144,8 @@ func TestCheckImports(t *testing.T) {
 		{name: "contrib: internal", path: "contrib/ngram/a.go", imports: []string{ours + "internal/testneed"}, want: []string{"contrib/ngram may not import internal/testneed"}},
 		{name: "contrib: another plugin", path: "contrib/ngram/a.go", imports: []string{ours + "contrib/audit"}, want: []string{"contrib/ngram may not import contrib/audit"}},
 		{name: "contrib: a test uses internal", path: "contrib/ngram/a_test.go", imports: []string{ours + "internal/testneed"}},
+		{name: "exampletest: what it may", path: "internal/exampletest/a.go", imports: []string{ours + "chain", ours + "stages", zap + "/zapcore"}},
+		{name: "exampletest: session", path: "internal/exampletest/a.go", imports: []string{ours + "session"}, want: []string{"internal/exampletest may not import session"}},
 		{name: "bench: what it may", path: "bench/gate/a.go", imports: []string{ours + "chain", ours + "chain/chaintest", ours + "contrib/ngram", ours + "bench/internal/x"}},
 		{name: "bench: internal", path: "bench/a.go", imports: []string{ours + "internal/x"}, want: []string{"bench may not import internal/x"}},
 		{name: "examples: what it may", path: "examples/quickstart/main.go", imports: []string{ours + "session", ours + "contrib/ngram"}},
