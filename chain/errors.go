@@ -191,3 +191,13 @@ func isCause(err, target error) (is bool) {
 	}()
 	return errors.Is(err, target)
 }
+
+// DescribeError is err for a log: the types of err and of what it wraps, outermost first, and in place of a type the text where
+// that is known to quote nothing, such as "*fs.PathError > no space left on device". The text of an error from a link, a
+// backend or a store may quote a prompt; this cannot. It never panics, and is "" for nil.
+func DescribeError(err error) string {
+	if err == nil {
+		return ""
+	}
+	return errlog.Describe(err)
+}

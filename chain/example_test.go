@@ -429,6 +429,13 @@ func ExampleLinkError() {
 	// spelling failed: out of order
 }
 
+func ExampleDescribeError() {
+	prompt := "my password is tide"
+	err := fmt.Errorf("cannot send %q: %w", prompt, context.DeadlineExceeded)
+	fmt.Println(chain.DescribeError(err))
+	// Output: *fmt.wrapError > context deadline exceeded
+}
+
 func ExamplePolicy() {
 	c := chain.New("search", chain.Config[*Request]{Policy: chain.Policy[*Request]{
 		Rewrite: func(pos chain.Position, old, proposed *Request) (*Request, []string) {

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -138,7 +139,7 @@ func (d *delivery) done(ctx context.Context, n int, told uint64, err error) {
 		d.stats.Failures++
 		d.retry = time.Now().Add(retryAfter)
 		if was == nil {
-			log.Error("audit records cannot be written; they wait, and calls go on", zap.Error(err))
+			log.Error("audit records cannot be written; they wait, and calls go on", zap.String("error", chain.DescribeError(err)))
 		}
 		return
 	}

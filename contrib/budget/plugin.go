@@ -196,7 +196,7 @@ func (p *Plugin) ObserveCleanup(ctx context.Context, o chain.Outcome[*stages.Cle
 
 func (p *Plugin) drop(ctx context.Context, group string) {
 	if err := p.store.Drop(ctx, group); err != nil {
-		stages.From(ctx).Logger().Warn("budget: accounts that are over were not removed", zap.Error(err))
+		stages.From(ctx).Logger().Warn("budget: accounts that are over were not removed", zap.String("error", chain.DescribeError(err)))
 	}
 }
 

@@ -80,6 +80,6 @@ func (p *Plugin) refund(ctx context.Context, r *reservation) {
 func (p *Plugin) close(ctx context.Context, r *reservation, amounts []int64) {
 	known, err := p.store.Settle(context.WithoutCancel(ctx), r.id, amounts)
 	if err != nil || !known { // the store settles it in full, or has done so
-		stages.From(ctx).Logger().Warn("budget: a reservation was not settled", zap.String("reservation", r.id), zap.Error(err))
+		stages.From(ctx).Logger().Warn("budget: a reservation was not settled", zap.String("reservation", r.id), zap.String("error", chain.DescribeError(err)))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -67,8 +68,7 @@ func (p *Plugin) drop(ctx context.Context, key string) {
 	}
 }
 
-// stored uses the store. What goes wrong there is counted, logged by its type, since a store may quote an answer, and concerns
-// no call.
+// stored uses the store. What goes wrong there is counted and logged, and concerns no call.
 func (p *Plugin) stored(ctx context.Context, use func() error) (ok bool) {
 	err := func() (err error) {
 		defer func() {
@@ -80,7 +80,7 @@ func (p *Plugin) stored(ctx context.Context, use func() error) (ok bool) {
 	}()
 	if err != nil {
 		p.n.failures.Add(1)
-		stages.From(ctx).Logger().Warn("response cache: the store failed", zap.String("error_type", fmt.Sprintf("%T", err)))
+		stages.From(ctx).Logger().Warn("response cache: the store failed", zap.String("error", chain.DescribeError(err)))
 	}
 	return err == nil
 }
