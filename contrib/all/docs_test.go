@@ -22,7 +22,7 @@ import (
 
 // settings are those of all plugins, by the page that describes them.
 var settings = map[string][]any{
-	"all.md":       {all.Retry{}, all.Timeout{}},
+	"all.md":       {all.Options{}, all.Retry{}, all.Timeout{}},
 	"audit.md":     {audit.Settings{}},
 	"budget.md":    {all.Budget{}},
 	"cache.md":     {cache.Settings{}},
