@@ -62,12 +62,12 @@ func Register(k *config.Kinds, o Options) {
 		return buildBudget(s)
 	})
 	config.Register(k, "response_cache", func(s cache.Settings) (any, error) { return cache.New(s) })
-	config.Register(k, "audit_log", func(s audit.Settings) (any, error) {
+	config.Register(k, "audit_log", func(s Audit) (any, error) {
 		if s.Contents == audit.ContentsRedacted {
 			s.Redact = o.Redact
 		}
 		s.Logger = o.Logger
-		return audit.New(s)
+		return buildAudit(s)
 	})
 	config.Register(k, "slot_profiler", func(s profiler.Settings) (any, error) { return profiler.New(s) })
 	config.Register(k, "debug", func(s Debug) (any, error) {
