@@ -10,6 +10,7 @@ replace (
 )
 
 require (
+	github.com/DeRuina/timberjack v1.4.10
 	github.com/maillon-go/maillon v0.0.0-00010101000000-000000000000
 	github.com/maillon-go/maillon/contrib/audit/auditsql v0.0.0-00010101000000-000000000000
 	github.com/maillon-go/maillon/contrib/budget/tiktoken v0.0.0-00010101000000-000000000000
@@ -34,6 +35,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/google/jsonschema-go v0.4.3 // indirect
 	github.com/google/uuid v1.6.0 // indirect
+	github.com/klauspost/compress v1.18.7 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/maypok86/otter/v2 v2.4.0 // indirect
 	github.com/ncruces/go-strftime v1.1.0 // indirect
