@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/maillon-go/maillon/contrib/all"
-	"github.com/maillon-go/maillon/contrib/audit"
 	"github.com/maillon-go/maillon/contrib/cache"
 	"github.com/maillon-go/maillon/contrib/httpx"
 	"github.com/maillon-go/maillon/contrib/otel"
@@ -22,8 +21,8 @@ import (
 
 // settings are those of all plugins, by the page that describes them.
 var settings = map[string][]any{
-	"all.md":       {all.Retry{}, all.Timeout{}},
-	"audit.md":     {audit.Settings{}},
+	"all.md":       {all.Options{}, all.Retry{}, all.Timeout{}},
+	"audit.md":     {all.Audit{}, all.SQL{}},
 	"budget.md":    {all.Budget{}},
 	"cache.md":     {cache.Settings{}},
 	"debug.md":     {all.Debug{}},
@@ -91,9 +90,9 @@ func keysOf(s reflect.Type, keys map[string]bool) {
 	}
 }
 
-var code = regexp.MustCompile("`([a-z_]+\\[\\]\\.)?([A-Za-z_]+)`")
+var code = regexp.MustCompile("`([a-z_]+(?:\\[\\])?\\.)?([A-Za-z_]+)`")
 
-// rows are the names in the tables of settings: those in first cells, and all. "limits[].name" is name.
+// rows are the names in the tables of settings: those in first cells, and all. "limits[].name" and "sql.name" are name.
 func rows(page string) (first, all []string) {
 	in := false
 	for line := range strings.Lines(page) {

@@ -32,6 +32,10 @@ type Options struct {
 	Redact func(string) string
 	// Logger hears of audit sinks that fail. Nil is the logger of each request.
 	Logger *zap.Logger
+	// BudgetStore keeps the books of all plugins of the kind token_budget: limits of the same name and window are then one limit,
+	// also in several files and pipelines, and last as long as the store. Nil is a memory for each plugin, which a reload that
+	// changes its settings keeps; with a store reservation_ttl and max_keys have no effect.
+	BudgetStore budget.Store
 	// TracerProvider and MeterProvider are for otel. Nil is that of the process.
 	TracerProvider trace.TracerProvider
 	MeterProvider  metric.MeterProvider
@@ -53,14 +57,17 @@ func Register(k *config.Kinds, o Options) {
 	config.Register(k, "content_policy", func(s policy.Settings) (any, error) { return policy.New(s) })
 	config.Register(k, "pii", func(s pii.Settings) (any, error) { return pii.New(s) })
 	config.Register(k, "rate_limit", func(s ratelimit.Settings) (any, error) { return ratelimit.New(s) })
-	config.Register(k, "token_budget", buildBudget)
+	config.Register(k, "token_budget", func(s Budget) (any, error) {
+		s.Store = o.BudgetStore
+		return buildBudget(s)
+	})
 	config.Register(k, "response_cache", func(s cache.Settings) (any, error) { return cache.New(s) })
-	config.Register(k, "audit_log", func(s audit.Settings) (any, error) {
+	config.Register(k, "audit_log", func(s Audit) (any, error) {
 		if s.Contents == audit.ContentsRedacted {
 			s.Redact = o.Redact
 		}
 		s.Logger = o.Logger
-		return audit.New(s)
+		return buildAudit(s)
 	})
 	config.Register(k, "slot_profiler", func(s profiler.Settings) (any, error) { return profiler.New(s) })
 	config.Register(k, "debug", func(s Debug) (any, error) {

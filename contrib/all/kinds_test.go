@@ -80,11 +80,22 @@ func TestEveryKind(t *testing.T) {
 }
 
 func TestFaultySettings(t *testing.T) {
+	t.Setenv("ALL_DSN", "file:x-at-least-16-bytes")
 	for settings, want := range map[string]string{
-		"{kind: retry, config: {attempts: 0}}":                           "attempts must be at least 1",
-		"{kind: timeout}":                                                "after must be a time",
-		"{kind: token_budget, config: {tokenizer: exact}}":               `tokenizer is "exact": use heuristic or tiktoken`,
-		"{kind: token_budget, config: {limit: 3}}":                       "limit",
+		"{kind: retry, config: {attempts: 0}}":                                "attempts must be at least 1",
+		"{kind: timeout}":                                                     "after must be a time",
+		"{kind: token_budget, config: {tokenizer: exact}}":                    `tokenizer is "exact": use heuristic or tiktoken`,
+		"{kind: token_budget, config: {limit: 3}}":                            "limit",
+		"{kind: audit_log, config: {path: x, sql: {file: y}}}":                "path and sql are both given",
+		"{kind: audit_log, config: {sql: {}}}":                                "sql needs the file",
+		"{kind: audit_log, config: {sql: {driver: sqlite}}}":                  "sql needs the file",
+		"{kind: audit_log, config: {sql: {file: x, dsn: {env: ALL_DSN}}}}":    "sql needs the file",
+		"{kind: audit_log, config: {sql: {file: x}, fsync: never}}":           "fsync and fsync_interval are for a file",
+		"{kind: audit_log, config: {sql: {file: x}, max_files: 3}}":           "are for a file",
+		"{kind: audit_log, config: {sql: {file: x}, key: {env: ALL_DSN}}}":    "are for a file",
+		"{kind: audit_log, config: {sql: {driver: pg, dsn: {env: ALL_DSN}}}}": `the program has no driver "pg"`,
+		"{kind: audit_log, config: {sql: {driver: sqlite, dsn: 'file:x'}}}":   "a secret is given as",
+		"{kind: audit_log, config: {sql: {file: x}, contents: all}}":          `contents is "all"`,
 		"{kind: audit_log}":                                              "audit",
 		"{kind: debug, config: {color: pink}}":                           "pink",
 		"{kind: pii, config: {detectors: [shoe_size]}}":                  "shoe_size",

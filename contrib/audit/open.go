@@ -138,6 +138,7 @@ func (f *File) prune() error {
 		if err := os.Remove(seg.path); err != nil {
 			return fmt.Errorf("audit: %w", err)
 		}
+		_ = os.Remove(seg.path + gzSuffix) // somebody is compressing it
 	}
 	return nil
 }

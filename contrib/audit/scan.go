@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -32,18 +33,27 @@ func segments(path string) ([]segment, error) {
 			active = true
 		}
 		digits, ok := strings.CutPrefix(e.Name(), filepath.Base(path)+".")
+		digits, packed := strings.CutSuffix(digits, gzSuffix)
 		if seq, err := strconv.ParseUint(digits, 10, 64); ok && err == nil && len(digits) == seqDigits {
-			out = append(out, segment{rotatedName(path, seq), seq})
+			s := segment{rotatedName(path, seq), seq}
+			if packed {
+				s.path += gzSuffix
+			}
+			out = append(out, s)
 		}
 	}
 	slices.SortFunc(out, func(a, b segment) int { return strings.Compare(a.path, b.path) })
+	out = slices.CompactFunc(out, func(a, b segment) bool { return a.first == b.first }) // while one is compressed both are there
 	if active {
 		out = append(out, segment{path: path})
 	}
 	return out, nil
 }
 
-const seqDigits = 20
+const (
+	seqDigits = 20
+	gzSuffix  = ".gz" // of a rotated file that somebody has compressed
+)
 
 func rotatedName(path string, first uint64) string {
 	return fmt.Sprintf("%s.%0*d", path, seqDigits, first)
@@ -66,9 +76,22 @@ func (o FileOptions) scan(path string, after position, head Head, each func(line
 		return s, err
 	}
 	defer func() { _ = f.Close() }()
-	r := bufio.NewReaderSize(f, 64<<10)
 	fault := func(reason string) error {
 		return &Fault{File: path, Line: s.lines + 1, Seq: after.seq + 1, Reason: reason}
+	}
+	failed := func(err error) error { // what is wrong is with the disk, or with what is in the file
+		if _, disk := errors.AsType[*os.PathError](err); disk || !strings.HasSuffix(path, gzSuffix) {
+			return err
+		}
+		return fault("the compressed file is damaged: " + err.Error())
+	}
+	r := bufio.NewReaderSize(f, 64<<10)
+	if strings.HasSuffix(path, gzSuffix) {
+		z, err := gzip.NewReader(r)
+		if err != nil {
+			return s, failed(err)
+		}
+		r = bufio.NewReaderSize(z, 64<<10)
 	}
 	var buf []byte
 	for {
@@ -87,7 +110,7 @@ func (o FileOptions) scan(path string, after position, head Head, each func(line
 				return s, nil
 			}
 			if !errors.Is(err, bufio.ErrBufferFull) {
-				return s, err
+				return s, failed(err)
 			}
 		}
 		l, err := o.parseLine(bytes.TrimSuffix(buf, []byte("\n")))

@@ -48,7 +48,7 @@ type VerifyOptions struct {
 }
 
 // Verify reads the chain that was written to path, rotated files included, and checks that each line is as it was written, is
-// where it was written, and that none is missing. The error is a *Fault that wraps ErrTampered, or one of reading. It may run
+// where it was written, and that none is missing. Rotated files may be compressed with gzip, with ".gz" behind their names. The error is a *Fault that wraps ErrTampered, or one of reading. It may run
 // while the file is written.
 //
 // Without a key it finds accidents and those who do not know or care: whoever can write the files can compute hashes too. With

@@ -25,12 +25,16 @@ type MemoryConfig struct {
 // where none can go and MaxKeys is reached, a call that needs a new account fails with ErrFull. Safe for concurrent use.
 type Memory struct {
 	cfg MemoryConfig
+	*books
+}
 
+// books may be those of several Memories, each with a config of its own.
+type books struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	groups   map[string]map[string]bool // the keys of accounts
 	held     map[string]*list.Element   // reservations by id
-	queue    list.List                  // of *reserved, oldest first
+	queue    list.List                  // of *reserved, the one whose time is over first in front
 	swept    time.Time                  // when all accounts were looked at last
 }
 
@@ -57,9 +61,13 @@ var _ Store = (*Memory)(nil)
 
 // NewMemory makes an empty one.
 func NewMemory(cfg MemoryConfig) *Memory {
+	return (&books{accounts: map[string]*account{}, groups: map[string]map[string]bool{}, held: map[string]*list.Element{}}).with(cfg)
+}
+
+func (b *books) with(cfg MemoryConfig) *Memory {
 	cfg.ReservationTTL = cmp.Or(max(cfg.ReservationTTL, 0), DefaultReservationTTL)
 	cfg.MaxKeys = cmp.Or(max(cfg.MaxKeys, 0), DefaultMaxKeys)
-	return &Memory{cfg: cfg, accounts: map[string]*account{}, groups: map[string]map[string]bool{}, held: map[string]*list.Element{}}
+	return &Memory{cfg, b}
 }
 
 // Reserve implements Store.
@@ -98,8 +106,21 @@ func (m *Memory) Reserve(_ context.Context, id string, charges []Charge) ([]Bala
 		a.last = now
 		r.parts[i] = part{a, c.Amount}
 	}
-	m.held[id] = m.queue.PushBack(r)
+	m.hold(r)
 	return balances, true, nil
+}
+
+// hold puts a reservation in its place in the queue. m.mu is held.
+func (m *Memory) hold(r *reserved) {
+	e := m.queue.Back()
+	for e != nil && e.Value.(*reserved).until.After(r.until) { // of a Memory with a longer ReservationTTL
+		e = e.Prev()
+	}
+	if e == nil {
+		m.held[r.id] = m.queue.PushFront(r)
+		return
+	}
+	m.held[r.id] = m.queue.InsertAfter(r, e)
 }
 
 // Settle implements Store.

@@ -258,3 +258,37 @@ func TestMemoryAgainstModel(t *testing.T) {
 		})
 	}
 }
+
+// A plugin that replaces another one has its books, but a time and a size of its own.
+func TestMemoriesWithTheSameBooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := []Limit{{Name: "a", Tokens: 100}}
+		plugin := func(ttl time.Duration, keys int) *Plugin {
+			p, err := New(Settings{Limits: limits, ReservationTTL: ttl, MaxKeys: keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		old, now, given := plugin(3*time.Hour, 3), plugin(time.Hour, 2), plugin(0, 0)
+		now.Succeed(old)
+		reserve(t, old.own, "1", true, charge("a", 100, 10, 0))
+		reserve(t, now.own, "2", true, charge("a", 100, 20, 0))
+		reserve(t, old.own, "3", true, charge("a", 100, 30, 0))
+		balance(t, old.own, "a", 0, 60)
+		time.Sleep(time.Hour)
+		balance(t, old.own, "a", 20, 40)
+		time.Sleep(2 * time.Hour)
+		balance(t, now.own, "a", 60, 0)
+		reserve(t, now.own, "4", true, charge("b", 100, 1, 0))
+		if _, _, err := now.own.Reserve(t.Context(), "5", []Charge{charge("c", 100, 1, 0)}); !errors.Is(err, ErrFull) {
+			t.Errorf("a third account: %v", err)
+		}
+		reserve(t, old.own, "5", true, charge("c", 100, 1, 0))
+		given.own, given.store = nil, NewMemory(MemoryConfig{})
+		given.Succeed(old)
+		if u, err := given.Usage(t.Context(), Key{Limit: "a"}); err != nil || u.Settled != 0 {
+			t.Errorf("a store of the program's: %v, %v", u, err)
+		}
+	})
+}

@@ -20,6 +20,7 @@ type Plugin struct {
 	prices    *Prices
 	estimator Estimator
 	store     Store
+	own       *Memory // the store, unless one was given
 	maxOutput int64
 	ids       ids
 	requests  bool // some limit is per request
@@ -197,6 +198,16 @@ func (p *Plugin) ObserveCleanup(ctx context.Context, o chain.Outcome[*stages.Cle
 func (p *Plugin) drop(ctx context.Context, group string) {
 	if err := p.store.Drop(ctx, group); err != nil {
 		stages.From(ctx).Logger().Warn("budget: accounts that are over were not removed", zap.String("error", chain.DescribeError(err)))
+	}
+}
+
+// Succeed takes over the books of a Plugin that this one replaces, of which config tells it when a reload changes its settings: a limit
+// of the same name and window goes on where it was. Where one of the two has a Store of the program's nothing is taken over.
+func (p *Plugin) Succeed(before any) {
+	old, ok := before.(*Plugin)
+	if ok && p.own != nil && old.own != nil {
+		p.own = old.own.with(p.own.cfg)
+		p.store = p.own
 	}
 }
 

@@ -23,8 +23,8 @@ type Settings struct {
 
 	PriceTable *Prices   `yaml:"-"` // instead of Prices
 	Estimator  Estimator `yaml:"-"` // default Heuristic
-	// Store keeps the books, default a Memory of the plugin's own. Given here, it outlives the plugin: a limit of the same
-	// name and window goes on where it was.
+	// Store keeps the books, default a Memory of the plugin's own, which outlives it as Plugin.Succeed says. Given here, a limit
+	// of the same name and window goes on where it was.
 	Store Store `yaml:"-"`
 }
 
@@ -80,7 +80,8 @@ func New(s Settings) (*Plugin, error) {
 		p.estimator = Heuristic{}
 	}
 	if p.store == nil {
-		p.store = NewMemory(MemoryConfig{ReservationTTL: s.ReservationTTL, MaxKeys: s.MaxKeys})
+		p.own = NewMemory(MemoryConfig{ReservationTTL: s.ReservationTTL, MaxKeys: s.MaxKeys})
+		p.store = p.own
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err

@@ -12,20 +12,22 @@ import (
 // memory is the Store within this process. It starts no goroutine: an answer whose time is over leaves when it is asked for
 // or room is needed.
 type memory struct {
-	answers *otter.Cache[string, *kept]
-	evicted atomic.Int64
+	answers *otter.Cache[string, *kept] // may be those of several, see Plugin.Succeed
+	evicted *atomic.Int64
+	ttl     time.Duration // the longest
 }
 
 type kept struct {
 	Entry
-	until time.Time
+	from time.Time
+	ttl  time.Duration
 }
 
 // overhead is about what an answer takes beside its text, in bytes.
 const overhead = 256
 
-func newMemory(maxBytes int64) (*memory, error) {
-	m := &memory{}
+func newMemory(maxBytes int64, ttl time.Duration) (*memory, error) {
+	m := &memory{evicted: &atomic.Int64{}, ttl: ttl}
 	var err error
 	m.answers, err = otter.New(&otter.Options[string, *kept]{
 		MaximumWeight: uint64(maxBytes),
@@ -49,7 +51,7 @@ func (m *memory) Get(_ context.Context, key string) (Entry, bool, error) {
 	switch {
 	case !ok:
 		return Entry{}, false, nil
-	case !time.Now().Before(k.until):
+	case time.Since(k.from) >= min(k.ttl, m.ttl):
 		m.answers.ComputeIfPresent(key, func(now *kept) (*kept, otter.ComputeOp) {
 			if now == k { // not one that has come meanwhile
 				return nil, otter.InvalidateOp
@@ -62,7 +64,7 @@ func (m *memory) Get(_ context.Context, key string) (Entry, bool, error) {
 }
 
 func (m *memory) Put(_ context.Context, key string, e Entry, ttl time.Duration) error {
-	m.answers.Set(key, &kept{e, time.Now().Add(ttl)})
+	m.answers.Set(key, &kept{e, time.Now(), ttl})
 	return nil
 }
 

@@ -15,8 +15,9 @@ import (
 type Plugin struct {
 	set      Settings
 	store    Store
+	foreign  bool // the program gave some of the state
 	flights  flights
-	adapters atomic.Pointer[string] // another text after each change of a backend's adapters
+	adapters *atomic.Pointer[string] // another text after each change of a backend's adapters
 	n        counts
 }
 
@@ -30,18 +31,32 @@ var (
 
 // New makes a cache. The error says all that is wrong with the settings.
 func New(s Settings) (*Plugin, error) {
+	foreign := s.Store != nil || s.Secret != nil || s.Tenant != nil
 	s, err := s.checked()
 	if err != nil {
 		return nil, err
 	}
-	p := &Plugin{set: s, store: s.Store}
+	p := &Plugin{set: s, store: s.Store, foreign: foreign, adapters: &atomic.Pointer[string]{}}
 	p.adapters.Store(new(string))
 	if p.store == nil {
-		if p.store, err = newMemory(s.MaxBytes); err != nil {
+		if p.store, err = newMemory(s.MaxBytes, s.TTL); err != nil {
 			return nil, fmt.Errorf("cache: %w", err)
 		}
 	}
 	return p, nil
+}
+
+// Succeed takes over the answers of the Plugin that this one replaces, of which config tells it when a reload changes its
+// settings. A change of Scope or MaxBytes begins with an empty cache, and so do a Store, a Secret and a Tenant of the program's. An
+// answer that was there is kept for the shorter of the two TTLs.
+func (p *Plugin) Succeed(before any) {
+	old, ok := before.(*Plugin)
+	if !ok || p.set.Scope != old.set.Scope || p.set.MaxBytes != old.set.MaxBytes || p.foreign || old.foreign {
+		return
+	}
+	mine, theirs := p.store.(*memory), old.store.(*memory)
+	p.store = &memory{answers: theirs.answers, evicted: theirs.evicted, ttl: mine.ttl}
+	p.set.Secret, p.adapters = old.set.Secret, old.adapters
 }
 
 // Name is "response_cache".

@@ -22,6 +22,7 @@ type built struct {
 	entries    []any // for stages.Pipeline.Register
 	plugins    map[string]made
 	dispatcher *chain.DispatcherConfig
+	tracer     chain.Tracer
 	names      map[string]ast.Node // where plugins, hooks and links are named
 	overrides  []string            // links that are overridden
 	secrets    secrets
@@ -67,6 +68,7 @@ func build(p *problems, data []byte, kinds *Kinds, had map[string]made) built {
 	for _, x := range f.list("overrides") {
 		b.override(x)
 	}
+	b.tracer(f.fields("settings"))
 	if len(b.out.plugins) > MaxPlugins {
 		p.add(root, "", "%d plugins, at most %d are taken", len(b.out.plugins), MaxPlugins)
 	}
@@ -262,11 +264,19 @@ func (b *builder) made(name string, f fields) (any, bool) {
 		b.decoding(k, config, name, err)
 		return nil, false
 	}
-	if old, there := b.had[name]; there && old.kind == kind && reflect.DeepEqual(old.settings, settings) {
+	old, there := b.had[name]
+	there = there && old.kind == kind
+	if there && reflect.DeepEqual(old.settings, settings) {
 		b.out.plugins[name] = old
 		return old.plugin, true
 	}
-	plugin, err := contained(func() (any, error) { return k.build(settings) })
+	plugin, err := contained(func() (any, error) {
+		plugin, err := k.build(settings)
+		if heir, ok := plugin.(Successor); ok && there && err == nil {
+			heir.Succeed(old.plugin)
+		}
+		return plugin, err
+	})
 	if err == nil && plugin == nil {
 		err = errNoPlugin
 	}

@@ -55,6 +55,7 @@ type Config struct {
 	secrets    secrets           // that it led to
 	dispatcher chain.DispatcherConfig
 	inert      []string // overrides that were told to have no effect
+	traces     bool     // the pipeline has a tracer of the file
 }
 
 // ErrClosed is returned by a Config that was closed.
@@ -107,6 +108,7 @@ func (c *Config) taken(data []byte, b built) {
 		d = *b.dispatcher
 	}
 	c.opts.Pipeline.Dispatcher().Configure(d)
+	c.trace(b.tracer)
 }
 
 // Reload reads the file again and puts its plugins in the place of the ones that are there, in one step for each stage:
@@ -214,6 +216,7 @@ func (c *Config) Close(ctx context.Context) error {
 		return nil
 	}
 	c.opts.Pipeline.Dispatcher().Configure(c.dispatcher)
+	c.trace(nil)
 	return reg.Remove(ctx)
 }
 

@@ -32,6 +32,13 @@ type kind struct {
 	typ    reflect.Type
 }
 
+// Successor is a plugin with state that is to outlive a reload which changes its settings, such as what was spent. The new
+// instance gets the one that it replaces, of the same name and kind, before it is registered, and takes over what both can use at
+// once: the old one has calls in flight, and goes on alone where the reload fails. So it must change nothing of the old one.
+type Successor interface {
+	Succeed(before any)
+}
+
 // NewKinds makes an empty set.
 func NewKinds() *Kinds { return &Kinds{kinds: map[string]kind{}} }
 

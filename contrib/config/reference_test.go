@@ -166,7 +166,8 @@ overrides:
 
 Options have this order of power, the strongest first: an override, the outermost group, an inner group, the plugin's
 entry under ` + "`hooks`" + `, the plugin, the ` + "`defaults`" + `, what the plugin's code says. A plugin whose kind and settings are the same after a
-reload stays the same instance; a link that stays keeps its breaker and its counts.
+reload stays the same instance; a link that stays keeps its breaker and its counts. One whose settings have changed is made anew, and may
+take over what it had counted before, as its page says.
 
 Of what a plugin, a group or the ` + "`defaults`" + ` say, each link takes what its kind can have (a wrap hook has no hard timeout, an
 observe hook no mode ` + "`audit`" + `), and Explain notes what was left out. Where no link of the plugin or group can have an option it

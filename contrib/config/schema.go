@@ -145,6 +145,7 @@ var overrideShape = shape{form: object, name: "override", fields: []field{
 var settingsShape = shape{form: object, name: "settings", fields: []field{
 	{name: "defaults", doc: "of all plugins of the file that do not say otherwise themselves; they beat what a plugin's code says", shape: shape{form: object, name: "defaults", fields: lo.Reject(optionFields, func(f field, _ int) bool { return f.name == "timeout" })}},
 	{name: "timeout", doc: "hard bound on every hook of the file that has none; there is none by default", shape: shape{form: duration}},
+	{name: "tracer", doc: "the name of a plugin of the file that is told when links begin and end, of the kinds `slot_profiler` and `otel`, say; it takes the place of a tracer that the program set, and there is none after a file that no longer names one", shape: shape{form: text}},
 	{name: "dispatcher", doc: "of background work, for the whole pipeline", shape: shape{form: object, name: "dispatcher", fields: []field{
 		{name: "workers", doc: "goroutines at most, default 4", shape: shape{form: number}},
 		{name: "queue", doc: "jobs waiting at most, default 1024", shape: shape{form: number}},

@@ -62,7 +62,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // finish sends what has not gone out yet.
 func (v *visit) finish(r *http.Request, e *Exchange, err error) {
 	res, err := finish(e, err)
-	sent := v.written()
+	sent := v.end()
 	if p, ok := errors.AsType[*chain.PanicError](err); ok {
 		if _, link := errors.AsType[*chain.LinkError](err); !link {
 			if v, ok := p.Value.(error); ok && errors.Is(v, http.ErrAbortHandler) {

@@ -1,13 +1,11 @@
 package httpx
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"sync"
 )
@@ -55,6 +53,7 @@ func (v *visit) do(ctx context.Context, e *Exchange) (*Exchange, error) {
 		return nil, err
 	}
 	v.next.ServeHTTP(w, r)
+	w.trailers()
 	res.StatusCode, res.Header, res.ContentLength, res.Body = w.code(), w.Header().Clone(), w.n, http.NoBody
 	v.mu.Lock()
 	w.res = res
@@ -85,15 +84,26 @@ func (v *visit) begin() (*directWriter, error) {
 		// An attempt that ended without a word has answered 200; one that still runs may write at any time.
 		return nil, fmt.Errorf("%w: an unbuffered response has one attempt", ErrWritten)
 	}
-	v.direct = &directWriter{ResponseWriter: v.out}
+	v.direct = &directWriter{ResponseWriter: v.out, header: v.out.Header().Clone()}
+	if v.direct.header == nil {
+		v.direct.header = http.Header{}
+	}
 	return v.direct, nil
 }
 
-// written says that something has gone out.
-func (v *visit) written() bool {
+// end takes the writer away from a handler that a link has given up on, and says whether something has gone out.
+func (v *visit) end() (sent bool) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.direct != nil && v.direct.sent()
+	w := v.direct
+	gone := w != nil && w.res == nil
+	v.mu.Unlock()
+	if w == nil {
+		return false
+	}
+	if gone {
+		w.end()
+	}
+	return w.sent()
 }
 
 // wrote says that res is what the handler wrote itself.
@@ -118,76 +128,6 @@ func send(w http.ResponseWriter, res *http.Response) {
 	}
 	defer func() { _ = res.Body.Close() }()
 	_, _ = io.Copy(w, res.Body) // the client is gone, which its own context says
-}
-
-// directWriter passes on what a handler writes and remembers how much. Only the handler's goroutine writes, but a link may
-// have given up on it.
-type directWriter struct {
-	http.ResponseWriter
-	mu     sync.Mutex
-	status int
-	n      int64
-	res    *http.Response // set when the handler has returned
-}
-
-func (w *directWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-func (w *directWriter) sent() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.status != 0
-}
-
-func (w *directWriter) code() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.status == 0 {
-		return http.StatusOK
-	}
-	return w.status
-}
-
-func (w *directWriter) begin(status int) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		w.status = status
-	}
-}
-
-func (w *directWriter) WriteHeader(status int) {
-	w.begin(status)
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *directWriter) Write(p []byte) (int, error) {
-	w.begin(http.StatusOK)
-	n, err := w.ResponseWriter.Write(p)
-	w.n += int64(n)
-	return n, err
-}
-
-// ReadFrom keeps what the server can do for files.
-func (w *directWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.begin(http.StatusOK)
-	n, err := io.Copy(w.ResponseWriter, r)
-	w.n += n
-	return n, err
-}
-
-func (w *directWriter) Flush() { _ = w.FlushError() }
-
-func (w *directWriter) FlushError() error {
-	w.begin(http.StatusOK)
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-func (w *directWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, b, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err == nil {
-		w.begin(http.StatusSwitchingProtocols)
-	}
-	return c, b, err
 }
 
 // bufferWriter keeps what a handler writes. Flush has no effect.

@@ -166,6 +166,28 @@ func (b *bucket) correct(n amounts) {
 	}
 }
 
+// used is what is not there of each burst.
+func (b *bucket) used(now time.Time) (n amounts) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, l := range b.limiters {
+		if l != nil {
+			n[i] = int(math.Ceil(float64(l.Burst()) - l.TokensAt(now)))
+		}
+	}
+	return n
+}
+
+// owe takes n out of a bucket that nobody has yet, but no more than there is.
+func (b *bucket) owe(now time.Time, n amounts) {
+	for i, l := range b.limiters {
+		if l != nil {
+			n[i] = min(n[i], l.Burst())
+		}
+	}
+	b.use(now, n)
+}
+
 // idle says that the bucket is as good as a new one.
 func (b *bucket) idle(now time.Time) bool {
 	b.mu.Lock()

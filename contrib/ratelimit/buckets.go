@@ -43,6 +43,21 @@ func (bs *buckets) of(key string) *bucket {
 	return k.bucket
 }
 
+// succeed makes buckets out of which is taken what was taken out of the old ones.
+func (bs *buckets) succeed(old *buckets) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	now := time.Now()
+	for e := old.order.Front(); e != nil && bs.order.Len() < bs.set.MaxKeys; e = e.Next() {
+		was := e.Value.(*keyed)
+		k := &keyed{was.key, newBucket(bs.set)}
+		k.owe(now, was.used(now))
+		bs.by[k.key] = bs.order.PushBack(k)
+	}
+}
+
 func (bs *buckets) len() int {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()

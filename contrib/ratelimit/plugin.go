@@ -118,6 +118,15 @@ func spent(o chain.Outcome[*stages.Generation], estimate int) int {
 	return estimate
 }
 
+// Succeed takes over what the Plugin that this one replaces has let through, of which config tells it when a reload changes its
+// settings, as long as Per is the same: who has used up a limit begins with nothing left of the new one.
+func (p *Plugin) Succeed(before any) {
+	old, ok := before.(*Plugin)
+	if ok && p.set.Per == old.set.Per && (p.set.Key == nil) == (old.set.Key == nil) {
+		p.buckets.succeed(old.buckets)
+	}
+}
+
 // Stats are counts since New.
 type Stats struct {
 	Allowed int64 // calls that went through
