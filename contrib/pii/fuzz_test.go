@@ -144,7 +144,9 @@ func TestTouching(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d differ", differ, n*len(scanners))
+	if all := n * len(scanners); differ > all/5000 {
+		t.Errorf("%d of %d differ", differ, all)
+	}
 }
 
 // FuzzScanner checks what must hold for every text: matches are within it and do not overlap, redacting twice changes nothing
