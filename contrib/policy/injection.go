@@ -24,6 +24,7 @@ const (
 	address        // speaks to a model that reads a document
 	loosen         // asks to take what binds a model away
 	steer          // asks a model that reads a document for something
+	yours          // the model's own
 	negation       // takes a request back: "do not ignore"
 	classCount
 )
@@ -47,7 +48,7 @@ var classes = [classCount][]string{
 		"instructions", "instruction", "directions", "directives", "directive", "guidelines", "guideline", "rules", "prompt", "prompts", "commands", "constraints",
 		"restrictions", "programming", "system message", "system prompt", "you were told", "you have been told", "what you were told", "policies", "policy", "training", "guardrails", "safeguards", "filters",
 		"anweisungen", "instruktionen", "regeln", "instrucciones", "reglas", "consignes", "istruzioni", "instruções",
-		"guidance", "orders", "protocols", "preamble", "briefing", "limitations", "boundaries", "system instructions", "system prompts", "vorgaben", "befehle", "richtlinien", "systemprompt", "instructies", "opdrachten", "órdenes", "directrices", "regole", "direttive", "regras", "ordens", "diretrizes", "règles", "instrukcje", "polecenia",
+		"guidance", "orders", "protocols", "preamble", "briefing", "limitations", "boundaries", "system instructions", "system prompts", "vorgaben", "befehle", "richtlinien", "systemprompt", "instructies", "opdrachten", "órdenes", "directrices", "regole", "direttive", "regras", "ordens", "diretrizes", "règles", "instrukcje", "polecenia", "content filter", "content filters", "content policy", "safety guidelines",
 	},
 	show: {
 		"reveal", "print", "repeat", "show", "show me", "output", "display", "tell me", "write out", "write down", "give me", "recite", "disclose", "leak", "dump", "quote", "reproduce", "copy", "what is", "what are", "what was", "what were", "summarize", "translate", "list", "put", "paste", "encode", "post", "spell out", "begin your answer with", "start your answer with",
@@ -103,23 +104,12 @@ var classes = [classCount][]string{
 	steer: {
 		"rate", "rank", "recommend", "praise", "approve", "endorse", "say that", "reply with", "respond with", "answer with", "state that", "tell the reader", "tell the user", "tell users", "tell readers", "do not tell", "don't tell", "do not mention", "don't mention", "never mention", "hide", "conceal", "call the", "run the", "execute", "click", "open the", "visit", "score", "give it", "select this", "choose this", "prefer this",
 	},
+	yours:    {"your"},
 	negation: {"not", "don't", "never", "do not", "cannot", "didn't", "shouldn't", "mustn't", "doesn't", "won't"},
 }
 
-// What a model was told goes by many names: they are put together of parts.
+// What a model keeps to itself goes by many names: they are put together of parts.
 func init() {
-	told := []string{
-		"instructions", "guidelines", "rules", "prompt", "programming", "restrictions", "directives", "orders", "policies", "guardrails", "safeguards", "filters", "constraints",
-		"limitations", "guidance", "safety guidelines", "safety rules", "safety filters", "content filter", "content filters", "content policy", "system prompt", "system instructions", "preamble",
-	}
-	for _, whose := range []string{
-		"your", "your own", "your previous", "your prior", "your earlier", "your former", "your original", "your initial", "your old", "your current", "your existing", "your built-in", "your default",
-		"your internal", "your core", "your usual",
-	} {
-		for _, what := range told {
-			classes[shackle] = append(classes[shackle], whose+" "+what)
-		}
-	}
 	for _, which := range []string{
 		"your", "your hidden", "your secret", "your exact", "your full", "your complete", "your entire", "your initial", "your original", "your internal", "your own", "your first", "your current",
 		"the hidden", "the secret", "the initial", "the original", "the exact", "the system",
@@ -161,6 +151,14 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 		case jailname, marker:
 			return w.i, w.j, frameOr(w.class), true
 		case orders:
+			// turn off your ... filters
+			if y, isYours := back(k, 16, yours); isYours && !bytes.Contains(folded[words[y].j:w.i], []byte("'s ")) {
+				if l, isLoosen := back(y, 24, loosen); isLoosen {
+					if _, negated := back(l, 4, negation); !negated {
+						return words[l].i, w.j, "override", true
+					}
+				}
+			}
 			// ignore ... previous ... instructions
 			g, isGiven := back(k, near, given)
 			if !isGiven {
@@ -208,11 +206,9 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 				return words[o].i, w.j, "new orders", true
 			}
 		case shackle:
-			for _, c := range []class{drop, loosen} {
-				if d, is := back(k, 24, c); is && (c == drop || bytes.HasPrefix(folded[w.i:w.j], []byte("your "))) {
-					if _, negated := back(d, 4, negation); !negated {
-						return words[d].i, w.j, "override", true
-					}
+			if d, isDrop := back(k, 24, drop); isDrop {
+				if _, negated := back(d, 4, negation); !negated {
+					return words[d].i, w.j, "override", true
 				}
 			}
 		case lifted:
@@ -225,8 +221,11 @@ func injected(folded []byte, words []word) (i, j int, name string, ok bool) {
 					return words[o].i, w.j, "override", true
 				}
 			}
-			if o, isOrders := back(k, 24, orders); isOrders && models(folded[words[o].i:words[o].j]) {
-				if g, isGiven := back(o, 12, given); isGiven {
+			if o, isOrders := back(k, near, orders); isOrders {
+				if y, isYours := back(o, 16, yours); isYours {
+					return words[y].i, w.j, "override", true
+				}
+				if g, isGiven := back(o, 12, given); isGiven && words[o].j >= w.i-24 && models(folded[words[o].i:words[o].j]) {
 					return words[g].i, w.j, "override", true
 				}
 			}
