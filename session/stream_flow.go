@@ -281,8 +281,8 @@ func (t *take) cutShort(g, out *stages.Generation) (*stages.Generation, error) {
 	return g.Done(res), nil
 }
 
-// partial is what there is of an answer that failed. Text that the chunk stage has not passed is no part of it, where there
-// is a chunk stage.
+// partial is what there is of an answer that failed. What the chunk stage has not passed is no part of it, where there is a
+// chunk stage: neither text, nor tool calls and the raw response, which no link of an answer that failed gets to see.
 func (t *take) partial(res stages.GenerationResult) stages.GenerationResult {
 	if t == nil {
 		return res
@@ -291,6 +291,9 @@ func (t *take) partial(res stages.GenerationResult) stages.GenerationResult {
 		res.Chunks, res.FirstChunk = t.pieces, t.first
 	}
 	t.leave(&res)
+	if t.screen != nil {
+		res.Output.ToolCalls, res.Output.Raw = stages.List[stages.ToolCall]{}, ""
+	}
 	return res
 }
 

@@ -141,6 +141,14 @@ func (g *Generation) WithToolCalls(v List[ToolCall]) *Generation {
 	return &n
 }
 
+// WithRaw gives a copy with another raw response in the output. A link that takes something out of the text or the tool calls
+// takes it out of the raw response too, or leaves none.
+func (g *Generation) WithRaw(v JSON) *Generation {
+	n := *g
+	n.out.Output.Raw = v
+	return &n
+}
+
 var generationSpec = spec[Generation]{
 	meta: func(s *Generation) *Meta { return &s.meta },
 	done: func(s *Generation) *bool { return &s.done },

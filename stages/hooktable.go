@@ -94,7 +94,7 @@ var hookTable = []HookPoint{
 	{
 		Name: "generation_post_call", Chain: "generation", Position: chain.KindAfter,
 		When:     "when there is an answer: from the backend, from a cache or from a link that answered instead",
-		Writable: []string{"text", "tool_calls"},
+		Writable: []string{"text", "tool_calls", "raw"},
 		Block:    "the output is discarded and the call fails",
 	},
 	{

@@ -54,6 +54,8 @@ func (s *Scanner) hash(k kind, text string) string {
 		text = strings.ToLower(text)
 	}
 	switch k.name {
+	case Email:
+		text = visible(text)
 	case Card, IBAN, ID, Phone:
 		text = strings.Map(func(r rune) rune {
 			if strings.ContainsRune(" -./()\u00a0\u202f\u2011", r) {

@@ -79,7 +79,7 @@ func (c *scan) ipv6(from, to int) {
 		c.add(kindIP, from, end)
 		return
 	}
-	if text[to-1] == ':' && text[to-2] != ':' { // that of a sentence
+	if text[to-1] == ':' && text[to-2] != ':' && (to == len(text) || text[to] != '*' && c.labels.at(text, to) == 0) { // that of a sentence
 		to--
 	}
 	if c.isIPv6(from, to) {

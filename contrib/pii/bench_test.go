@@ -95,6 +95,7 @@ func TestLinear(t *testing.T) {
 		"slashes": "://", "logins": "a://b:c@", "hex": "1:", "keys": "sk-", "secrets": "xY7", "paths": "aB3/", "begins": "-----BEGIN PRIVATE KEY-----",
 		"begin": "-----BEGIN ", "labels": "[EMAIL", "brackets": "[", "closed": "]1 ", "keywords": "key key: ", "plus": "+1", "accounts": "DE89", "words": "the harbour ",
 		"unicode": "ü@", "parens": "(2(", "invalid": "\xff@",
+		"invisible": "\u200b@", "wide groups": "4111  ", "bare logins": "a:b12@c:80", "users": "a:b12@", "headers": "authorization: basic ", "tokens": "Authorization:Bearer a1b2c3d4",
 	} {
 		t.Run(name, func(t *testing.T) {
 			long := "1/" + strings.Repeat(part, n/len(part)) // a digit, so that all detectors look

@@ -1,9 +1,26 @@
 package pii
 
+import "strings"
+
 // layouts are how the digits of cards are grouped, the longest first.
 var layouts = [][]uint8{{4, 4, 4, 4, 3}, {4, 4, 4, 4}, {4, 6, 5}, {4, 6, 4}}
 
+// seps are what may stand between the groups of a card, all of them the same.
+var seps = []byte(" -/.")
+
 func (c *scan) card(x *number) {
+	if c.grouped(x) || x.groups[0].to != 4 {
+		return
+	}
+	if _, next := blanks(c.text, x.end(x.n)); next > x.end(x.n) { // several of them between groups?
+		var wide number
+		c.parse(&wide, x.start, blanks)
+		c.grouped(&wide)
+	}
+}
+
+// grouped looks for a card in a number's groups.
+func (c *scan) grouped(x *number) bool {
 	try := func(groups int) bool {
 		n, end := x.count(groups), x.end(groups)
 		if !issued(x, n) || !luhn(x.digits[:n]) || !c.right(end) {
@@ -12,15 +29,36 @@ func (c *scan) card(x *number) {
 		c.add(kindCard, x.start, end)
 		return true
 	}
-	if g := x.groups[0]; g.to >= 12 {
-		try(1)
-		return
+	switch first := x.groups[0].to; {
+	case first >= 12:
+		return try(1)
+	case first != 4:
+		return false
 	}
 	for _, l := range layouts {
-		if (x.lengths(' ', l...) || x.lengths('-', l...)) && try(len(l)) {
-			return
+		for _, sep := range seps {
+			if x.lengths(sep, l...) && try(len(l)) {
+				return true
+			}
 		}
 	}
+	return false
+}
+
+// blanks reads up to three blanks and no-break spaces as one separator.
+func blanks(text string, i int) (sep byte, next int) {
+	for range 3 {
+		switch {
+		case i < len(text) && text[i] == ' ':
+			i++
+		case strings.HasPrefix(text[i:], "\u00a0"):
+			i += len("\u00a0")
+		default:
+			return sep, i
+		}
+		sep = ' '
+	}
+	return sep, i
 }
 
 // issued says that n digits can be a card of one of the large schemes, by its first digits and its length.

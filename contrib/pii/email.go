@@ -41,8 +41,12 @@ func (c *scan) email(at int) {
 		}
 		from -= size
 	}
-	for from < at && strings.IndexByte("'.-&/=?!#", c.text[from]) >= 0 {
-		from++
+	for from < at {
+		r, size := utf8.DecodeRuneInString(c.text[from:])
+		if !strings.ContainsRune("'.-&/=?!#", r) && !invisible(r) {
+			break
+		}
+		from += size
 	}
 	to := at + 1
 	for to < len(c.text) && to-at <= maxDomain {
@@ -52,31 +56,87 @@ func (c *scan) email(at int) {
 		}
 		to += size
 	}
-	domain := c.text[at+1 : to]
+	domain, local := domainOf(visible(c.text[at+1:to])), visible(c.text[from:at])
+	if local == "" || domain == "" {
+		return
+	}
+	to = at + 1 + lengthOf(c.text[at+1:to], len(domain))
+	if local == "git" && to < len(c.text) && c.text[to] == ':' { // git@host:path
+		return
+	}
+	c.add(kindEmail, from, to)
+}
+
+// domainOf is the domain that a text without invisible characters begins with, empty where it begins with none.
+func domainOf(text string) string {
 	for {
-		domain = strings.TrimRight(domain, ".-")
-		dot := strings.LastIndexByte(domain, '.')
+		text = strings.TrimRight(text, ".-")
+		dot := strings.LastIndexByte(text, '.')
 		if dot <= 0 {
-			return
+			return ""
 		}
-		if isTLD(domain[dot+1:]) {
+		if isTLD(text[dot+1:]) {
 			break
 		}
-		if top, _, cut := strings.Cut(domain[dot+1:], "-"); cut && isTLD(top) { // a dash behind it, and another word
-			domain = domain[:dot+1+len(top)]
+		if n := topOf(text[dot+1:]); isTLD(text[dot+1 : dot+1+n]) {
+			text = text[:dot+1+n]
 			break
 		}
-		domain = domain[:dot]
+		text = text[:dot]
 	}
-	local := c.text[from:at]
-	top := strings.ToLower(domain[strings.LastIndexByte(domain, '.')+1:])
-	to = at + 1 + len(domain)
+	top := strings.ToLower(text[strings.LastIndexByte(text, '.')+1:])
+	if text[0] == '.' || text[0] == '-' || strings.Contains(text, "..") || slices.Contains(notDomains, top) {
+		return ""
+	}
+	return text
+}
+
+// topOf is where the top of a domain ends that has something behind it: a dash and another word or, where it is of another
+// script, what is of ASCII.
+func topOf(label string) int {
+	for i, r := range label {
+		if r == '-' || i > 0 && label[0] >= utf8.RuneSelf && r < utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(label)
+}
+
+// invisible says that a rune has no width: such are put into addresses so that nobody finds them, or that they may be broken.
+func invisible(r rune) bool {
 	switch {
-	case from == at, domain[0] == '.', domain[0] == '-', strings.Contains(domain, ".."), slices.Contains(notDomains, top):
-	case local == "git" && to < len(c.text) && c.text[to] == ':': // git@host:path
-	default:
-		c.add(kindEmail, from, to)
+	case r < 0xad:
+		return false
+	case r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x2064, r >= 0xfe00 && r <= 0xfe0f:
+		return true
 	}
+	return r == 0xad || r == 0x34f || r == 0x180e || r == 0xfeff
+}
+
+// visible is a text without invisible characters.
+func visible(text string) string {
+	if strings.IndexFunc(text, invisible) < 0 {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return -1
+		}
+		return r
+	}, text)
+}
+
+// lengthOf is how many bytes of text its first n visible bytes take.
+func lengthOf(text string, n int) int {
+	for i, r := range text {
+		if n == 0 {
+			return i
+		}
+		if !invisible(r) {
+			n -= utf8.RuneLen(r)
+		}
+	}
+	return len(text)
 }
 
 // inLocal is about the part before the @. Some characters that it may have in theory are left out: / and = stand before
@@ -85,14 +145,14 @@ func inLocal(r rune) bool {
 	if r < utf8.RuneSelf {
 		return isAlnum(byte(r)) || strings.IndexByte("._%+-'", byte(r)) >= 0
 	}
-	return inName(r)
+	return inName(r) || invisible(r)
 }
 
 func inDomain(r rune) bool {
 	if r < utf8.RuneSelf {
 		return isAlnum(byte(r)) || r == '.' || r == '-'
 	}
-	return inName(r)
+	return inName(r) || invisible(r)
 }
 
 // inName says that a rune may be in an internationalised name. In scripts that put no space between words it would take in
@@ -111,37 +171,4 @@ func isTLD(text string) bool {
 		n++
 	}
 	return n >= 2 && n <= 24
-}
-
-// credentials looks for user:password@ behind each :// in a word.
-func (c *scan) credentials(start, end int) {
-	for i := start + 1; i+2 < end; i++ {
-		if c.text[i] != ':' || c.text[i+1] != '/' || c.text[i+2] != '/' || classes[c.text[i-1]]&(lower|upper|digit) == 0 {
-			continue
-		}
-		from := i + 3
-		stop := min(len(c.text), from+maxMatch+1)
-		to, password := -1, false
-		for j := from; j < stop && !endsAuthority(c.text[j]); j++ {
-			switch c.text[j] {
-			case ':':
-				password = password || to < 0
-			case '@':
-				if password {
-					to = j
-				}
-			}
-		}
-		if to < 0 || c.labels.overlap(c.text, from, to) {
-			continue
-		}
-		if n := len(c.logins); c.on&(1<<kindCredentials) != 0 && (n == 0 || c.logins[n-1] < to) {
-			c.logins = append(c.logins, to)
-		}
-		c.add(kindCredentials, from, to)
-	}
-}
-
-func endsAuthority(b byte) bool {
-	return b <= ' ' || b == '/' || b == '?' || b == '#' || b == '"' || b == '<' || b == '>' || b == '`'
 }

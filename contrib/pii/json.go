@@ -3,6 +3,7 @@ package pii
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -14,11 +15,23 @@ func inJSON(text string, rewrite func(string) string) string {
 	}
 	var b strings.Builder
 	at := 0
-	put := func(from, to int, value string) {
-		b.WriteString(text[at:from])
-		b.WriteString(quote(value))
-		at = to
+	eachValue(text, func(from, to int, _, value string) {
+		if now := rewrite(value); now != value {
+			b.WriteString(text[at:from])
+			b.WriteString(quote(now))
+			at = to
+		}
+	})
+	if at == 0 {
+		return text
 	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+// eachValue visits the keys, strings and numbers of valid JSON, with where they stand and the last key before them.
+func eachValue(text string, visit func(from, to int, key, value string)) {
+	key := ""
 	for i := 0; i < len(text); i++ {
 		from := i
 		switch c := text[i]; {
@@ -32,23 +45,42 @@ func inJSON(text string, rewrite func(string) string) string {
 			if json.Unmarshal([]byte(text[from:i+1]), &value) != nil {
 				continue // it is valid
 			}
-			if now := rewrite(value); now != value {
-				put(from, i+1, now)
+			visit(from, i+1, key, value)
+			if strings.HasPrefix(strings.TrimLeft(text[i+1:], " \t\r\n"), ":") {
+				key = value
 			}
 		case c == '-' || isDigit(c):
 			for i+1 < len(text) && strings.IndexByte("+-.eE0123456789", text[i+1]) >= 0 {
 				i++
 			}
-			if now := rewrite(text[from : i+1]); now != text[from:i+1] {
-				put(from, i+1, now)
-			}
+			visit(from, i+1, key, text[from:i+1])
 		}
 	}
-	if at == 0 {
-		return text
+}
+
+// serverKeys are those of names that a server makes up: they look random, but a model does not write them.
+var serverKeys = []string{"id", "call_id", "tool_call_id", "response_id", "request_id", "system_fingerprint"}
+
+// inRaw says that there is something to be found in a backend's raw response: in one of its values, or of those of JSON that
+// stands in a string, such as the arguments of a tool call.
+func (p *pass) inRaw(text string) (yes bool) {
+	if !json.Valid([]byte(text)) {
+		return len(p.find(text, 0)) > 0
 	}
-	b.WriteString(text[at:])
-	return b.String()
+	eachValue(text, func(_, _ int, key, value string) {
+		switch {
+		case yes:
+		case value != "" && strings.IndexByte("{[\"", value[0]) >= 0:
+			yes = p.inRaw(value)
+		default:
+			matches := p.find(value, 0)
+			if slices.Contains(serverKeys, key) {
+				matches = slices.DeleteFunc(matches, func(m found) bool { return m.kind == kindSecret })
+			}
+			yes = len(matches) > 0
+		}
+	})
+	return yes
 }
 
 func quote(text string) string {

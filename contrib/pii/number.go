@@ -44,8 +44,9 @@ func (x *number) value(i, j uint8) (v int) {
 	return v
 }
 
-// parse reads a number of at most 20 digits and 10 groups. A group that would have more digits is left out.
-func (c *scan) parse(x *number, i int) {
+// parse reads a number of at most 20 digits and 10 groups. A group that would have more digits is left out. between reads what may
+// stand between two groups.
+func (c *scan) parse(x *number, i int, between func(text string, i int) (sep byte, next int)) {
 	text := c.text
 	x.start, x.n = i, 0
 	var digits, sep uint8
@@ -64,7 +65,7 @@ func (c *scan) parse(x *number, i int) {
 		}
 		x.groups[x.n] = group{sep, from, digits, uint8(i - x.start)}
 		x.n++
-		if sep, i = separator(text, i); sep == 0 {
+		if sep, i = between(text, i); sep == 0 {
 			return
 		}
 	}
@@ -120,7 +121,7 @@ func (c *scan) numbers(start, end int) {
 		if !c.left(i) || i > 1 && (text[i-1] == '.' || text[i-1] == ',') && (isDigit(text[i-2]) || text[i-2] == '*' || c.labels.endsAt(text, i-1)) {
 			continue
 		}
-		c.parse(&x, i)
+		c.parse(&x, i, separator)
 		if x.n == 0 {
 			continue
 		}

@@ -2,6 +2,7 @@ package pii
 
 import (
 	"context"
+	"slices"
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/stages"
@@ -198,16 +199,27 @@ func (p *pass) chunk(before, text string, final bool) string {
 	return p.replace(text[:end], found[:n], p.vault) + cover(text[end:], rest)
 }
 
-// OnGenerationPostCall redacts the arguments of tool calls, and the text of an answer that is not the backend's own, which
-// no chunk link has seen yet.
+// OnGenerationPostCall redacts the arguments of tool calls, names of tools that there are not, and the text of an answer that is
+// not the backend's own, which no chunk link has seen yet. Where something is found, there or in the raw response, that response
+// is left out.
 func (p *Plugin) OnGenerationPostCall(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
 	w := p.begin(ctx)
 	out := g.Output()
-	calls, text := w.calls(out.ToolCalls), out.Text
+	text := out.Text
+	calls := rewrite(w, w.calls(out.ToolCalls), func(c stages.ToolCall) stages.ToolCall {
+		if !slices.ContainsFunc(g.Tools().Slice(), func(t stages.Callable) bool { return t.Name == c.Name }) {
+			c.Name = w.text(c.Name)
+		}
+		return c
+	})
 	if g.Source() != stages.SourceBackend {
 		text = w.text(text)
 	}
-	return verdict(w, g, func() *stages.Generation { return g.WithToolCalls(calls).WithText(text) })
+	raw := out.Raw
+	if raw != "" && (w.changed || w.inRaw(string(raw))) {
+		raw, w.changed = "", true
+	}
+	return verdict(w, g, func() *stages.Generation { return g.WithToolCalls(calls).WithText(text).WithRaw(raw) })
 }
 
 // OnToolPreInvoke redacts the arguments of a tool.

@@ -267,6 +267,65 @@ func TestTools(t *testing.T) {
 	clean(t, "a payload", all.String())
 }
 
+// The raw response goes where it has something that was taken out of the answer, or that the answer does not even have, and
+// stays where only a server's names for things look like secrets.
+func TestRaw(t *testing.T) {
+	const id = `"id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT", "choices": [{"tool_calls": [{"id": "call_DdmO9pD3xa9XTPNJ32zg2hcA"}]}], "n": `
+	for name, tc := range map[string]struct {
+		out  stages.Output
+		keep bool
+	}{
+		"nothing":                 {stages.Output{Raw: `{` + id + `1}`}, true},
+		"arguments":               {stages.Output{Raw: `{}`, ToolCalls: stages.ListOf(stages.ToolCall{Name: "pay", Arguments: `["` + card + `"]`})}, false},
+		"reasoning":               {stages.Output{Raw: `{` + id + `{"reasoning": "It is ann\u0040example.com."}}`}, false},
+		"arguments in a string":   {stages.Output{Raw: `{"arguments": "{\"to\": \"ann\\u0040example.com\", \"n\": 1}"}`}, false},
+		"a number":                {stages.Output{Raw: `{"n": 4111111111111111}`}, false},
+		"a key":                   {stages.Output{Raw: `{"` + address + `": 1}`}, false},
+		"an address for an id":    {stages.Output{Raw: `{"id": "` + address + `"}`}, false},
+		"a secret beside an id":   {stages.Output{Raw: `{"id": 1, "said": "sk-B9MBs8CjcvOU2jLn4n570S5qMJKcT"}`}, false},
+		"no JSON":                 {stages.Output{Raw: "data: " + address}, false},
+		"a name of no tool":       {stages.Output{Raw: `{}`, ToolCalls: stages.ListOf(stages.ToolCall{Name: address})}, false},
+		"the name of a real tool": {stages.Output{Raw: `{}`, ToolCalls: stages.ListOf(stages.ToolCall{Name: "4111111111111111"})}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &script{turns: []func(*stages.Generation) stages.Output{func(*stages.Generation) stages.Output { return tc.out }, says("done")}}
+			tools := []stages.Callable{{Name: "4111111111111111", Call: func(context.Context, json.RawMessage) (any, error) { return "", nil }}}
+			s, all := begin(t, b, plugin(t, pii.Settings{}), session.WithTools(tools...))
+			if _, err := s.Instruct(t.Context(), "Pay."); err != nil {
+				t.Fatal(err)
+			}
+			text := strings.ReplaceAll(all.String(), tools[0].Name, "")
+			clean(t, "a payload", text)
+			if strings.Contains(text, `\u0040`) || strings.Contains(text, `sk-`) {
+				t.Errorf("a payload: %.2000s", text)
+			}
+			empty := strings.NewReplacer(`"raw":null`, "", `"raw":""`, "")
+			if got := strings.Contains(empty.Replace(text), `"raw":`); got != tc.keep {
+				t.Errorf("a raw response is there: %v, want %v", got, tc.keep)
+			}
+		})
+	}
+}
+
+// failing is a backend that breaks down when it has said something.
+type failing struct{ *script }
+
+func (b failing) Generate(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+	return g.Done(stages.GenerationResult{Output: b.next(g)}), errors.New("broken")
+}
+
+// What there is of an answer that failed is shown to those who observe, and no link can change it.
+func TestPartialAnswers(t *testing.T) {
+	b := failing{&script{turns: []func(*stages.Generation) stages.Output{func(*stages.Generation) stages.Output {
+		return stages.Output{Text: "I am " + address, Raw: `["` + address + `"]`, ToolCalls: stages.ListOf(stages.ToolCall{Name: "pay", Arguments: `["` + card + `"]`})}
+	}}}}
+	s, all := begin(t, b, plugin(t, pii.Settings{}))
+	if _, err := s.Instruct(t.Context(), "Pay."); err == nil {
+		t.Fatal("no error")
+	}
+	clean(t, "a payload", all.String())
+}
+
 func jsonOf(text string) string {
 	b, _ := json.Marshal(text)
 	return string(b[1 : len(b)-1])

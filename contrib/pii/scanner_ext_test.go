@@ -38,6 +38,18 @@ func TestActions(t *testing.T) {
 		"overlapping":   {pii.Settings{Patterns: []pii.Pattern{{Name: "x", Regexp: `me: ann`}}}, "me: ann@example.com", "[X][EMAIL]"},
 		"a dash behind": {pii.Settings{}, "ann@example.com-2024 ann@example.com-AKIAIOSFODNN7EXAMPLE", "[EMAIL]-2024 [EMAIL]-[SECRET]"},
 		"unbroken":      {pii.Settings{}, "4111\u00a01111\u00a01111\u00a01111, 4111\u20111111\u20111111\u20111111, 4111\u202f1111\u202f1111\u202f1111, +49\u00a0170\u00a01234567, DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "[CARD], [CARD], [CARD], [PHONE], [IBAN]"},
+		"invisible":     {pii.Settings{}, "a ann\u200b@exam\u00adple\u2060.com\u200b b \ufeffbob@example.com", "a [EMAIL]\u200b b \ufeff[EMAIL]"},
+		"wide blanks":   {pii.Settings{}, "4111  1111  1111  1111, 4111 1111  1111\u00a0 1111, 3782   822463   10005", "[CARD], [CARD], [CARD]"},
+		"slashes":       {pii.Settings{}, "4111/1111/1111/1111 4111.1111.1111.1111", "[CARD] [CARD]"},
+		"mixed marks":   {pii.Settings{}, "4111/1111-1111/1111 4111     1111     1111     1111", "4111/1111-1111/1111 4111     1111     1111     1111"},
+		"basic":         {pii.Settings{}, "Authorization: Basic dXNlcjpwYXNz\nproxy-authorization:basic YTpi!", "Authorization: Basic [CREDENTIALS]\nproxy-authorization:basic [CREDENTIALS]!"},
+		"no basic":      {pii.Settings{}, "Authorization: Basic authentication, Authorization: Basic <base64>, Basic dXNlcjpwYXNz", "Authorization: Basic authentication, Authorization: Basic <base64>, Basic dXNlcjpwYXNz"},
+		"bearer":        {pii.Settings{}, `-H "Authorization: Bearer mF_9.B5f-4.1JqM" {"authorization": "Bearer a1b2c3d4"} {\"Authorization\": \"token a1b2c3d4\"}`, `-H "Authorization: Bearer [SECRET]" {"authorization": "Bearer [SECRET]"} {\"Authorization\": \"token [SECRET]\"}`},
+		"no bearer":     {pii.Settings{}, "Authorization: Bearer YOUR_TOKEN, Authorization: Bearer authentication, Authorization: bearer a1", "Authorization: Bearer YOUR_TOKEN, Authorization: Bearer authentication, Authorization: bearer a1"},
+		"a long bearer": {pii.Settings{}, "Authorization: Bearer " + strings.Repeat("a1.", 200) + " b", "Authorization: Bearer [SECRET] b"},
+		"logins":        {pii.Settings{}, "root:toor@localhost admin:hunter2@db:5432/x (sa:p%40ss!@192.0.2.1) app:s3cret@tcp(db:3306)/x", "[CREDENTIALS]@localhost [CREDENTIALS]@db:5432/x ([CREDENTIALS]@[IP]) [CREDENTIALS]@tcp(db:3306)/x"},
+		"no logins":     {pii.Settings{}, "mailto:root@localhost sip:alice@192.0.2.1 contact:ann@example.com 10:30@localhost: a:b@c", "mailto:root@localhost sip:alice@[IP] contact:[EMAIL] 10:30@localhost: a:b@c"},
+		"glued":         {pii.Settings{}, "почта@пример.рф4111111111111111 D7MbDPBwaocNyZs0WAI8DjhEYoBhalq6/hvs." + strings.Repeat("a1", 14), "[EMAIL][CARD] [SECRET]/[SECRET]"},
 		"nothing":       {pii.Settings{}, "a b", "a b"},
 		"empty":         {pii.Settings{}, "", ""},
 	} {
@@ -56,6 +68,9 @@ func TestHash(t *testing.T) {
 	a, b := s.Redact("4111 1111 1111 1111"), s.Redact("4111111111111111")
 	if a != b || !strings.HasPrefix(a, "[CARD#") || len(a) != len("[CARD#]")+18 {
 		t.Errorf("%s and %s", a, b)
+	}
+	if s.Redact("ann@exam\u200bple.com") != s.Redact("ann@example.com") || s.Redact("4111/1111/1111/1111") != a || s.Redact("4111  1111  1111  1111") != a {
+		t.Error("another writing")
 	}
 	if s.Redact("Ann@example.com") != s.Redact("ann@EXAMPLE.com") || s.Redact("ann@example.com") == s.Redact("bob@example.com") {
 		t.Error("addresses")

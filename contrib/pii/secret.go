@@ -86,18 +86,20 @@ func (c *scan) secrets(start, end int) {
 		for i < end && inBase64(text[i]) {
 			i++
 		}
-		if known := c.known(from, i); known > i {
-			i = known
-			continue
+		end := i
+		if first, last := c.known(from, i); last > i {
+			end, i = first, last
 		}
-		if i-from >= minSecret {
-			c.random(from, i)
+		if end-from >= minSecret {
+			c.random(from, end)
 		}
 	}
 }
 
-// known looks for prefixes at the beginnings of keys in text[start:end] and gives the end of the last key.
-func (c *scan) known(start, end int) (last int) {
+// known looks for prefixes at the beginnings of keys in text[start:end] and gives where the first key begins, end without one, and
+// where the last one ends.
+func (c *scan) known(start, end int) (first, last int) {
+	first = end
 	var ends [2]int // of the characters of keys, without dots and with them, behind i
 	for i := start; i < end; i++ {
 		list := prefixes[c.text[i]]
@@ -125,12 +127,13 @@ func (c *scan) known(start, end int) (last int) {
 			}
 			if key := c.text[from:j]; len(key) >= p.min && mixed(key) {
 				c.addLong(kindSecret, i, j)
+				first = min(first, i)
 				i, last = j-1, j
 				break
 			}
 		}
 	}
-	return last
+	return first, last
 }
 
 // mixed says that text is no name: it has a digit, and letters.

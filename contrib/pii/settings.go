@@ -19,7 +19,7 @@ const (
 	ID          = "national_id" // US SSN and ITIN, UK NINO, Canadian SIN, Brazilian CPF, French NIR, Spanish DNI
 	IP          = "ip"          // IPv4 and IPv6, but for loopback, unspecified, masks and broadcast
 	MAC         = "mac"         // hardware addresses
-	Credentials = "credentials" // user:password in a URL
+	Credentials = "credentials" // user:password in a URL, before a host, or behind Authorization: Basic
 	Secret      = "secret"      // API keys, tokens, private keys: by well-known prefixes and by entropy
 )
 

@@ -77,6 +77,10 @@ func (c *scan) word(start, end int, all uint8) {
 	c.logins = c.logins[:0]
 	if all&(at|colon) == at|colon {
 		c.credentials(start, end)
+		c.bareLogins(start, end)
+	}
+	if all&colon != 0 {
+		c.headers(start, end)
 	}
 	if all&at != 0 {
 		c.emails(start, end)

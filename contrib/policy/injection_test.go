@@ -7,8 +7,8 @@ import (
 )
 
 // The corpus was written for this package: people's attempts, and harmless texts that look like them. The heuristics were made
-// with the first part of it in view. The held-out part was written after them and measured once; whoever changes the heuristics
-// does so without looking at it, or writes another one.
+// with the first part of it in view. The held-out part was written after them and is measured once for each version of them; whoever
+// changes the heuristics does so without looking at it, or writes another one.
 func TestInjectionCorpus(t *testing.T) {
 	s := newScanner(nil, true)
 	total := 0
@@ -16,8 +16,8 @@ func TestInjectionCorpus(t *testing.T) {
 		prefix            string
 		precision, recall float64 // at least
 	}{
-		{"", 0.95, 0.90},
-		{"heldout_", 0.80, 0.55},
+		{"", 0.95, 0.92},
+		{"heldout_", 0.85, 0.65},
 	} {
 		count := func(file string) (found, passed int) {
 			b, err := os.ReadFile("testdata/" + part.prefix + file)

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -156,7 +157,7 @@ const prose = "The harbour office opens at eight, and the pilots wait for the ti
 func TestLinear(t *testing.T) {
 	s := many(t, 1000)
 	for name, piece := range map[string]string{
-		"prose": prose, "white space": " ", "words of injections": "ignore all instructions not ", "starts of terms": "forbidden7919ter", "marks": "e\u0301\u0301\u0301",
+		"prose": prose, "white space": " ", "words of injections": "ignore all instructions not ", "more of them": "your rules given how to show do not matter reset ", "starts of terms": "forbidden7919ter", "marks": "e\u0301\u0301\u0301",
 		"invisible": "\u200b", "invisible and marks": "e\u200b\u0301", "Cyrillic": "портовая контора ", "Korean": "\u1112\u1161\u11ab", "one letter": "a", "borders": "ignore.",
 	} {
 		small, large := strings.Repeat(piece, 1+20_000/len(piece)), strings.Repeat(piece, 8*(1+20_000/len(piece)))
@@ -196,6 +197,18 @@ func BenchmarkScan(b *testing.B) {
 			}
 		})
 	}
+	b.Run("English", func(b *testing.B) { // without words of injections
+		raw, err := os.ReadFile("../pii/testdata/english.txt")
+		if err != nil {
+			b.Fatal(err)
+		}
+		english := strings.Repeat(string(raw), 14)
+		s := many(b, 1000)
+		b.SetBytes(int64(len(english)))
+		for b.Loop() {
+			s.scan(english, 0, Input, "")
+		}
+	})
 	russian := strings.Repeat("Портовая контора открывается в восемь, и лоцманы ждут прилива. ", 200)
 	b.Run("Russian", func(b *testing.B) {
 		s := many(b, 1000)
