@@ -160,10 +160,11 @@ func TestLinear(t *testing.T) {
 		"prose": prose, "white space": " ", "words of injections": "ignore all instructions not ", "more of them": "your rules given how to show do not matter reset ", "starts of terms": "forbidden7919ter", "marks": "e\u0301\u0301\u0301",
 		"invisible": "\u200b", "invisible and marks": "e\u200b\u0301", "Cyrillic": "портовая контора ", "Korean": "\u1112\u1161\u11ab", "one letter": "a", "borders": "ignore.",
 	} {
-		small, large := strings.Repeat(piece, 1+20_000/len(piece)), strings.Repeat(piece, 8*(1+20_000/len(piece)))
-		ratio := 0.0
-		for range 8 { // other work on the machine comes and goes
-			if ratio = fastest(s, large) / fastest(s, small); ratio < 8*1.5 {
+		small, large := strings.Repeat(piece, 1+5_000/len(piece)), strings.Repeat(piece, 8*(1+5_000/len(piece)))
+		ratio, ofSmall, ofLarge := 0.0, math.Inf(1), math.Inf(1)
+		for range 32 { // other work on the machine comes and goes, and only makes things slower
+			ofSmall, ofLarge = min(ofSmall, fastest(s, small)), min(ofLarge, fastest(s, large))
+			if ratio = ofLarge / ofSmall; ratio < 8*1.5 {
 				break
 			}
 		}
