@@ -3,6 +3,7 @@ package profiler_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -281,6 +282,32 @@ func TestDefaults(t *testing.T) {
 	for _, name := range []string{"sample_every is -1", "max_keys is 1048576", "sessions is -1"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not say that %s", err, name)
+		}
+	}
+}
+
+// Where calls come in a pattern, each of them is sampled as often as the others: a count to a multiple or a divisor of the
+// pattern's length would meet some always and others never.
+func TestSampleOfAPattern(t *testing.T) {
+	t.Parallel()
+	const rounds = 50_000
+	for _, every := range []int{1, 2, 16} {
+		for _, length := range []int{2, 3, 16} {
+			p, samples := newProfiler(t, profiler.Settings{SampleEvery: every}), make([]float64, length)
+			for range rounds {
+				for i := range samples {
+					if p.Sample(t.Context()) {
+						samples[i]++
+					}
+				}
+			}
+			share := 1 / float64(every)
+			mean, off := rounds*share, 7*math.Sqrt(rounds*share*(1-share)) // 7 standard deviations: once in 10^11 runs
+			for i, n := range samples {
+				if math.Abs(n-mean) > off {
+					t.Errorf("1 in %d: call %d of %d was sampled %.0f times, want %.0f ± %.0f", every, i, length, n, mean, off)
+				}
+			}
 		}
 	}
 }
