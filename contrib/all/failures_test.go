@@ -64,7 +64,8 @@ func TestFailuresQuoteNothing(t *testing.T) {
 	tool := must(session.NewTool("look_up", "looks somebody up", func(_ context.Context, in struct{ N int64 }) (string, error) {
 		return said, goesWrong(in.N, said)
 	}))
-	m := &model{fail: func(n int64) error { return goesWrong(n, said) }}
+	m := newModel()
+	m.fail = func(n int64) error { return goesWrong(n, said) }
 	s := start(t, m, session.WithPipeline(pipeline), session.WithTools(tool), session.WithPlugins(
 		must(audit.New(audit.Settings{Sink: sink})), must(cache.New(cache.Settings{})), budgets, prof, hook, must(policy.New(policy.Settings{})),
 		must(debug.New(debug.Settings{Writer: writer(func(b []byte) { mu.Lock(); defer mu.Unlock(); trail.Write(b) })})),
@@ -112,7 +113,8 @@ func TestFailuresQuoteNothing(t *testing.T) {
 // streams, callers go, hooks in front of the cache and behind it block, fail and panic, and so does the model.
 func TestNothingStaysReserved(t *testing.T) {
 	first, second := perUser(1<<40), perUser(1<<40)
-	m := &model{fail: func(n int64) error { return goesWrong(n, "no") }}
+	m := newModel()
+	m.fail = func(n int64) error { return goesWrong(n, "no") }
 	wrong := func(name string, priority int) any {
 		var mu sync.Mutex
 		n := int64(0)

@@ -88,7 +88,7 @@ func perUser(tokens int64) *budget.Plugin {
 // Rule: redaction comes before the cache's key, audit and telemetry.
 func TestRedactionComesFirst(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
-		m, sink, answers, spans := &model{}, &records{}, must(cache.New(cache.Settings{})), tracetest.NewInMemoryExporter()
+		m, sink, answers, spans := newModel(), &records{}, must(cache.New(cache.Settings{})), tracetest.NewInMemoryExporter()
 		m.saw = func(text string) {
 			if strings.Contains(text, "@") {
 				t.Errorf("the backend got %q", text)
@@ -102,7 +102,7 @@ func TestRedactionComesFirst(t *testing.T) {
 		))
 		ask(t, s, "To whom? Not to bob@ship.example.", streamed)
 		ask(t, s, "To whom? Not to eve@boat.example.", streamed)
-		if n := m.calls.Load(); n != 1 {
+		if n := m.Calls(); n != 1 {
 			t.Errorf("streamed %v: the backend was asked %d times: the key was made before the redaction", streamed, n)
 		}
 		for name, text := range map[string]string{"audit": sink.String(), "spans": fmt.Sprintf("%+v", spans.GetSpans())} {
@@ -121,15 +121,15 @@ func TestRedactionComesFirst(t *testing.T) {
 // Rule: a cache hit still passes the output policy, is audited as a hit and refunds the budget.
 func TestCacheHit(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
-		m, sink, b := &model{}, &records{}, perUser(1000)
+		m, sink, b := newModel(), &records{}, perUser(1000)
 		s := start(t, m, session.WithPlugins(must(audit.New(audit.Settings{Sink: sink})), must(cache.New(cache.Settings{})), b))
 		ask(t, s, "What is the codename?", streamed)
 		after := spent(t, b)
 		if after.Settled != 30 || after.Reserved != 0 {
 			t.Errorf("the first call: %+v", after)
 		}
-		if verdict, text := ask(t, s, "What is the codename?", streamed); verdict != "" || !strings.Contains(text, "osprey") || m.calls.Load() != 1 {
-			t.Fatalf("%q %q after %d calls: no hit", verdict, text, m.calls.Load())
+		if verdict, text := ask(t, s, "What is the codename?", streamed); verdict != "" || !strings.Contains(text, "osprey") || m.Calls() != 1 {
+			t.Fatalf("%q %q after %d calls: no hit", verdict, text, m.Calls())
 		}
 		if got := spent(t, b); got.Settled != after.Settled || got.Reserved != 0 {
 			t.Errorf("streamed %v: a hit costs: %+v", streamed, got)
@@ -141,8 +141,8 @@ func TestCacheHit(t *testing.T) {
 		if _, err := s.Pipeline().Register(t.Context(), must(policy.New(policy.Settings{Rules: []policy.Rule{{Name: "codenames", Terms: []string{"project osprey"}}}}))); err != nil {
 			t.Fatal(err)
 		}
-		if verdict, _ := ask(t, s, "What is the codename?", streamed); verdict != policy.CodeTerm || m.calls.Load() != 1 {
-			t.Errorf("streamed %v: the hit got past the policy: %q after %d calls", streamed, verdict, m.calls.Load())
+		if verdict, _ := ask(t, s, "What is the codename?", streamed); verdict != policy.CodeTerm || m.Calls() != 1 {
+			t.Errorf("streamed %v: the hit got past the policy: %q after %d calls", streamed, verdict, m.Calls())
 		}
 		if got := spent(t, b); got.Settled != after.Settled || got.Reserved != 0 {
 			t.Errorf("streamed %v: a hit that is blocked costs: %+v", streamed, got)
@@ -154,7 +154,7 @@ func TestCacheHit(t *testing.T) {
 func TestRetriesSettleEachAttempt(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
 		b := perUser(10_000)
-		m := &model{}
+		m := newModel()
 		slow := chain.Around("slow", func(next chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
 			n := 0
 			return func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
@@ -188,7 +188,7 @@ func TestRetriesSettleEachAttempt(t *testing.T) {
 // Rule: a blocked call is audited, counted and never cached.
 func TestBlockedCall(t *testing.T) {
 	for _, streamed := range []bool{false, true} {
-		m, sink, answers, prof := &model{}, &records{}, must(cache.New(cache.Settings{})), must(profiler.New(profiler.Settings{}))
+		m, sink, answers, prof := newModel(), &records{}, must(cache.New(cache.Settings{})), must(profiler.New(profiler.Settings{}))
 		reader := metric.NewManualReader()
 		s := start(t, m, session.WithPlugins(answers, prof, must(audit.New(audit.Settings{Sink: sink})),
 			must(otel.New(otel.Settings{TracerProvider: trace.NewTracerProvider(), MeterProvider: metric.NewMeterProvider(metric.WithReader(reader))})),
@@ -198,8 +198,8 @@ func TestBlockedCall(t *testing.T) {
 				t.Fatalf("got %q", verdict)
 			}
 		}
-		if m.calls.Load() != 2 {
-			t.Errorf("streamed %v: %d calls of the backend in two calls that were blocked: the answer was cached", streamed, m.calls.Load())
+		if m.Calls() != 2 {
+			t.Errorf("streamed %v: %d calls of the backend in two calls that were blocked: the answer was cached", streamed, m.Calls())
 		}
 		blocked := 0
 		for _, rec := range sink.of("component") {
@@ -291,7 +291,7 @@ func TestNoSecretGetsOut(t *testing.T) {
 	prof := must(profiler.New(profiler.Settings{SampleEvery: 1}))
 	pipeline := stages.NewPipeline(stages.PipelineConfig{Logger: logger})
 	defer func() { _ = pipeline.Close(context.Background()) }()
-	m := &model{}
+	m := newModel()
 	m.fail = func(n int64) error {
 		switch n % 5 {
 		case 3:

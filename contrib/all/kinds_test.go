@@ -49,11 +49,12 @@ func TestEveryKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model{saw: func(text string) {
+	m := newModel()
+	m.saw = func(text string) {
 		if strings.Contains(text, "@") {
 			t.Errorf("the backend got %q", text)
 		}
-	}}
+	}
 	s, err := session.Start(t.Context(), session.WithPipeline(p), session.WithBackend(m), session.WithUser("anna"),
 		session.WithHistoryKind(stages.HistorySingle))
 	if err != nil {

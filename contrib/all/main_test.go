@@ -2,7 +2,6 @@ package all_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -24,6 +23,7 @@ import (
 	"github.com/maillon-go/maillon/contrib/policy"
 	"github.com/maillon-go/maillon/contrib/profiler"
 	"github.com/maillon-go/maillon/contrib/ratelimit"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/middleware"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
@@ -31,55 +31,44 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// model is a backend that streams, tells its name and what it used, and answers by what it is asked.
+// model answers by what it is asked.
 type model struct {
-	calls atomic.Int64
-	fail  func(n int64) error // by the number of the call, from 1
-	saw   func(text string)
+	plugintest.Model
+	n    atomic.Int64
+	fail func(n int64) error // by the number of the call, from 1
+	saw  func(text string)
 }
 
-func (m *model) Describe() stages.Backend {
-	return stages.Backend{Name: "test", Provider: "test", Model: "tide-1", Capabilities: stages.Capabilities{Streaming: true, Tools: true}}
-}
-
-func (m *model) Generate(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-	return m.GenerateStream(ctx, g, func(string) error { return nil })
-}
-
-func (m *model) GenerateStream(ctx context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
-	n := m.calls.Add(1)
-	if m.fail != nil {
-		if err := m.fail(n); err != nil {
-			return nil, err
+func newModel() *model {
+	m := &model{}
+	m.Turns = []plugintest.Turn{func(ctx context.Context, g *stages.Generation) (stages.Output, error) {
+		if n := m.n.Add(1); m.fail != nil {
+			if err := m.fail(n); err != nil {
+				return stages.Output{}, err
+			}
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	var question strings.Builder
-	for _, message := range g.Messages().All() {
-		question.WriteString(message.Text)
-	}
-	if m.saw != nil {
-		m.saw(question.String())
-	}
-	answer := "High water is at noon. The office is open."
-	switch q := question.String(); {
-	case strings.Contains(q, "whom"):
-		answer = "Write to ines@harbour.example, she knows. Or call again."
-	case strings.Contains(q, "rival"):
-		answer = "Ask carl@rival.example about that."
-	case strings.Contains(q, "codename"):
-		answer = "They call it project osprey, I think. Or heron."
-	}
-	for piece := range strings.SplitSeq(answer, " ") {
-		if err := emit(piece + " "); err != nil {
-			return nil, err
+		if err := ctx.Err(); err != nil {
+			return stages.Output{}, err
 		}
-	}
-	return g.Done(stages.GenerationResult{Output: stages.Output{
-		Text: answer + " ", FinishReason: stages.FinishStop, Usage: stages.Usage{InputTokens: 20, OutputTokens: 10},
-	}}), nil
+		var question strings.Builder
+		for _, message := range g.Messages().All() {
+			question.WriteString(message.Text)
+		}
+		if m.saw != nil {
+			m.saw(question.String())
+		}
+		answer := "High water is at noon. The office is open."
+		switch q := question.String(); {
+		case strings.Contains(q, "whom"):
+			answer = "Write to ines@harbour.example, she knows. Or call again."
+		case strings.Contains(q, "rival"):
+			answer = "Ask carl@rival.example about that."
+		case strings.Contains(q, "codename"):
+			answer = "They call it project osprey, I think. Or heron."
+		}
+		return stages.Output{Text: answer, FinishReason: stages.FinishStop, Usage: stages.Usage{InputTokens: 20, OutputTokens: 10}}, nil
+	}}
+	return m
 }
 
 func must[T any](v T, err error) T {
@@ -122,40 +111,14 @@ var plugins = []struct {
 
 func start(t testing.TB, b session.Backend, opts ...session.Option) *session.Session {
 	t.Helper()
-	s, err := session.Start(t.Context(), append([]session.Option{session.WithBackend(b), session.WithUser("anna"), session.WithHistoryKind(stages.HistorySingle)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close(context.Background()) })
-	return s
+	return plugintest.Start(t, b, append([]session.Option{session.WithUser("anna"), session.WithHistoryKind(stages.HistorySingle)}, opts...)...)
 }
 
 // ask is an instruction, streamed or not: the verdict and the text.
 func ask(t testing.TB, s *session.Session, question string, streamed bool, opts ...session.InstructOption) (verdict, text string) {
 	t.Helper()
-	var res *session.Result
-	var err error
-	if streamed {
-		stream := s.Stream(t.Context(), question, opts...)
-		for piece, err := range stream.Text() {
-			if err == nil {
-				text += piece
-			}
-		}
-		res, err = stream.Result()
-	} else if res, err = s.Instruct(t.Context(), question, opts...); err == nil {
-		text = res.Text()
-	}
-	if err == nil && strings.TrimSpace(text) != strings.TrimSpace(res.Text()) {
-		t.Errorf("%q: read %q, the result is %q", question, text, res.Text())
-	}
-	if v, ok := errors.AsType[*chain.Violation](err); ok {
-		return v.Code, ""
-	}
-	if err != nil {
-		return "error: " + err.Error(), ""
-	}
-	return "", strings.TrimSpace(res.Text())
+	text, err := plugintest.Ask(t, s, question, streamed, opts...)
+	return plugintest.Verdict(err), strings.TrimSpace(text)
 }
 
 var questions = []string{
@@ -170,7 +133,7 @@ var questions = []string{
 // runs asks all questions, and says what came of it.
 func runs(t *testing.T, streamed bool, plugins ...any) string {
 	t.Helper()
-	s := start(t, &model{}, session.WithPlugins(plugins...))
+	s := start(t, newModel(), session.WithPlugins(plugins...))
 	var b strings.Builder
 	for _, q := range questions {
 		verdict, text := ask(t, s, q, streamed)

@@ -34,7 +34,7 @@ type running struct {
 
 func run(t *testing.T, o all.Options, text string) *running {
 	t.Helper()
-	r := &running{t: t, path: filepath.Join(t.TempDir(), "maillon.yaml"), m: &model{}}
+	r := &running{t: t, path: filepath.Join(t.TempDir(), "maillon.yaml"), m: newModel()}
 	r.write(text)
 	p := stages.NewPipeline(stages.PipelineConfig{})
 	t.Cleanup(func() { _ = p.Close(context.Background()) })
@@ -128,7 +128,7 @@ func TestStateOutlivesAReload(t *testing.T) {
 		calls := func(what string, n int64) {
 			t.Helper()
 			r.wants(what, "one", "")
-			if got := r.m.calls.Load(); got != n {
+			if got := r.m.Calls(); got != n {
 				t.Errorf("%s: %d calls, want %d", what, got, n)
 			}
 		}
@@ -169,7 +169,7 @@ func TestTracerOfAFile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ask(t, start(t, &model{}, session.WithPipeline(pipeline)), "when?", false)
+		ask(t, start(t, newModel(), session.WithPipeline(pipeline)), "when?", false)
 		if got := strings.Contains(p.Snapshot().String(), "limit.generation_pre_call"); got != want {
 			t.Errorf("%q: the link is in the report: %v\n%s", tracer, got, p.Snapshot())
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/maillon-go/maillon/contrib/audit"
 	"github.com/maillon-go/maillon/contrib/config"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -29,11 +30,7 @@ func secretOf(t *testing.T, value string) config.Secret {
 	return got
 }
 
-func kinds() *config.Kinds {
-	k := config.NewKinds()
-	config.Register(k, audit.Kind, func(s audit.Settings) (any, error) { return audit.New(s) })
-	return k
-}
+func kinds() *config.Kinds { return plugintest.Kind(audit.Kind, audit.New) }
 
 func TestConfigFile(t *testing.T) {
 	t.Setenv("AUDIT_KEY", "0123456789abcdef")
@@ -92,41 +89,26 @@ func TestConfigFile(t *testing.T) {
 
 func TestConfigMistakes(t *testing.T) {
 	t.Setenv("AUDIT_KEY", "short")
-	for _, tc := range []struct{ config, want string }{
-		{"{}", "give path"},
-		{"{path: x, fsnc: always}", "fsnc"},
-		{"{path: x, fsync: often}", `fsync is "often", want always, interval or never`},
-		{"{path: x, key: {env: AUDIT_KEY}}", "key has 5 bytes"},
-		{"{path: x, key: abcdefghijklmnop}", "a secret is given as"},
-		{"{path: x, skip_allowed: [chunks]}", `there is no stage "chunks"`},
-		{"{path: x, keep: [user]}", `"user" is not user_id`},
-		{"{path: x, contents: redacted}", "needs a redactor"},
-		{"{path: x, contents: all}", `contents is "all"`},
-		{"{path: x, max_contents: -1}", "max_contents"},
-		{"{path: x, max_files: -1}", "max_files"},
-		{"{path: /no/such/folder/x}", "no such file"},
-	} {
-		t.Run(tc.config, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "maillon.yaml")
-			text := "plugins:\n  - name: audit\n    kind: audit_log\n    config: " + tc.config + "\n"
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			_, err := config.Open(t.Context(), path, config.Options{Pipeline: stages.NewPipeline(stages.PipelineConfig{}), Kinds: kinds()})
-			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), "maillon.yaml") && tc.want != "no such file" {
-				t.Errorf("got %v, want %s", err, tc.want)
-			}
-		})
-	}
+	plugintest.Faulty(t, kinds(), map[string]string{
+		"{}":                                "give path",
+		"{path: x, fsnc: always}":           "fsnc",
+		"{path: x, fsync: often}":           `fsync is "often", want always, interval or never`,
+		"{path: x, key: {env: AUDIT_KEY}}":  "key has 5 bytes",
+		"{path: x, key: abcdefghijklmnop}":  "a secret is given as",
+		"{path: x, skip_allowed: [chunks]}": `there is no stage "chunks"`,
+		"{path: x, keep: [user]}":           `"user" is not user_id`,
+		"{path: x, contents: redacted}":     "needs a redactor",
+		"{path: x, contents: all}":          `contents is "all"`,
+		"{path: x, max_contents: -1}":       "max_contents",
+		"{path: x, max_files: -1}":          "max_files",
+	})
+	_, _, err := plugintest.Open(t, kinds(), "plugins:\n  - {name: audit, kind: audit_log, config: {path: /no/such/folder/x}}\n")
+	plugintest.Refused(t, err, "no such file")
 }
 
 func TestAllMistakesAtOnce(t *testing.T) {
 	_, err := audit.New(audit.Settings{Fsync: "x", FsyncInterval: -time.Second, Contents: "y", Keep: []string{"z"}})
-	for _, want := range []string{"fsync", "negative", "contents", "keep", "path"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("no %s in %v", want, err)
-		}
-	}
+	plugintest.Refused(t, err, "fsync", "negative", "contents", "keep", "path")
 }
 
 func TestInitShowsMistakes(t *testing.T) {

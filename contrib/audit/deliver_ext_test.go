@@ -15,6 +15,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/audit"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -49,11 +50,7 @@ func (m *memory) set(fail func() error) {
 
 func newPlugin(t *testing.T, s audit.Settings) *audit.Plugin {
 	t.Helper()
-	p, err := audit.New(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return plugintest.Make(t, audit.New, s)
 }
 
 func call(ctx context.Context, p *audit.Plugin, id string) {

@@ -14,16 +14,13 @@ import (
 	"github.com/maillon-go/maillon/chain/chaintest"
 	"github.com/maillon-go/maillon/contrib/budget"
 	"github.com/maillon-go/maillon/contrib/config"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/stages"
 )
 
 func newPlugin(tb testing.TB, s budget.Settings) *budget.Plugin {
 	tb.Helper()
-	p, err := budget.New(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
+	return plugintest.Make(tb, budget.New, s)
 }
 
 var serial atomic.Int64

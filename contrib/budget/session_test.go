@@ -9,41 +9,16 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ngram"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
 
-// script is a backend that answers "one two three four" in pieces.
-type script struct {
-	usage stages.Usage
-	err   error // at the end
-	at    func(ctx context.Context, piece int) error
-}
-
-var words = []string{"one ", "two ", "three ", "four"}
-
-func (b script) Generate(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-	return b.GenerateStream(ctx, g, func(string) error { return nil })
-}
-
-func (b script) GenerateStream(ctx context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
-	var text string
-	for i, w := range words {
-		if b.at != nil {
-			if err := b.at(ctx, i); err != nil {
-				return g.Partial(stages.GenerationResult{Output: stages.Output{Text: text}}), err
-			}
-		}
-		if err := emit(w); err != nil {
-			return g.Partial(stages.GenerationResult{Output: stages.Output{Text: text}}), err
-		}
-		text += w
-	}
-	return g.Done(stages.GenerationResult{Output: stages.Output{Text: text, Usage: b.usage, FinishReason: stages.FinishStop}}), b.err
-}
-
-func (script) Describe() stages.Backend {
-	return stages.Backend{Name: "script", Model: "m", Capabilities: stages.Capabilities{Streaming: true, Tools: true}}
+// script is a backend that answers "one two three four" in pieces; err comes at the end.
+func script(usage stages.Usage, err error, at func(ctx context.Context, piece int) error) *plugintest.Model {
+	return &plugintest.Model{Before: at, Turns: []plugintest.Turn{func(context.Context, *stages.Generation) (stages.Output, error) {
+		return stages.Output{Text: "one two three four", Usage: usage, FinishReason: stages.FinishStop}, err
+	}}}
 }
 
 // perWord counts words.
@@ -53,19 +28,7 @@ func (perWord) Tokens(_, text string) int { return len(strings.Fields(text)) }
 
 func startSession(t *testing.T, p *Plugin, b session.Backend, opts ...session.Option) *session.Session {
 	t.Helper()
-	pipe := stages.NewPipeline(stages.PipelineConfig{})
-	s, err := session.Start(t.Context(), append([]session.Option{
-		session.WithPipeline(pipe), session.WithBackend(b), session.WithPlugins(p), session.WithUser("ada"),
-	}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return plugintest.Start(t, b, append([]session.Option{session.WithPlugins(p), session.WithUser("ada")}, opts...)...)
 }
 
 func accounts(p *Plugin) int {
@@ -82,32 +45,32 @@ func TestStreams(t *testing.T) {
 	reported := stages.Usage{InputTokens: 70, OutputTokens: 7}
 	for _, tc := range []struct {
 		name  string
-		b     script
+		b     *plugintest.Model
 		setup []any
 		read  int // chunks, then the reader goes; 0: all
 		want  int64
 	}{
-		{name: "to its end", b: script{usage: reported}, want: 77},
-		{name: "nothing reported", want: asked + 4},
-		{name: "left by the reader", b: script{usage: reported}, read: 2, want: asked + 2},
-		{name: "left at once", b: script{usage: reported}, read: 1, want: asked + 1},
-		{name: "broken off by the backend", b: script{at: func(_ context.Context, i int) error {
+		{name: "to its end", b: script(reported, nil, nil), want: 77},
+		{name: "nothing reported", b: script(stages.Usage{}, nil, nil), want: asked + 4},
+		{name: "left by the reader", b: script(reported, nil, nil), read: 2, want: asked + 2},
+		{name: "left at once", b: script(reported, nil, nil), read: 1, want: asked + 1},
+		{name: "broken off by the backend", b: script(stages.Usage{}, nil, func(_ context.Context, i int) error {
 			if i == 3 {
 				return errBackend
 			}
 			return nil
-		}}, want: asked + 3},
-		{name: "failed before it began", b: script{at: func(context.Context, int) error { return errBackend }}, want: 0},
-		{name: "failed at the end, with usage", b: script{usage: reported, err: errBackend}, want: 77},
-		{name: "panic", b: script{at: func(_ context.Context, i int) error {
+		}), want: asked + 3},
+		{name: "failed before it began", b: script(stages.Usage{}, nil, func(context.Context, int) error { return errBackend }), want: 0},
+		{name: "failed at the end, with usage", b: script(reported, errBackend, nil), want: 77},
+		{name: "panic", b: script(stages.Usage{}, nil, func(_ context.Context, i int) error {
 			if i == 2 {
 				panic("boom")
 			}
 			return nil
-		}}, want: asked + 2},
-		{name: "a chunk is blocked", setup: []any{chunkBlock("three")}, want: asked + 2},
-		{name: "the first chunk is blocked", setup: []any{chunkBlock("one")}, want: asked},
-		{name: "blocked by a hook", setup: []any{before("b", 60, func(context.Context, *stages.Generation) (*stages.Generation, error) { return nil, chain.Block("no") })}, want: 0},
+		}), want: asked + 2},
+		{name: "a chunk is blocked", b: script(stages.Usage{}, nil, nil), setup: []any{chunkBlock("three")}, want: asked + 2},
+		{name: "the first chunk is blocked", b: script(stages.Usage{}, nil, nil), setup: []any{chunkBlock("one")}, want: asked},
+		{name: "blocked by a hook", b: script(stages.Usage{}, nil, nil), setup: []any{before("b", 60, func(context.Context, *stages.Generation) (*stages.Generation, error) { return nil, chain.Block("no") })}, want: 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, err := New(Settings{Limits: []Limit{{Name: "all", Tokens: 100_000}, {Name: "session", Per: []Dimension{PerSession}, Tokens: 100_000}}, Estimator: perWord{}})
@@ -149,13 +112,13 @@ func TestStreamCancelled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s := startSession(t, p, script{at: func(ctx context.Context, i int) error {
+	s := startSession(t, p, script(stages.Usage{}, nil, func(ctx context.Context, i int) error {
 		if i == 3 { // it hangs until it is cancelled
 			<-ctx.Done()
 			return ctx.Err()
 		}
 		return nil
-	}})
+	}))
 	n := 0
 	for _, err := range s.Stream(ctx, "say something").Text() {
 		if n++; n == 3 {
@@ -183,13 +146,13 @@ func TestSessionEnds(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
-			s := startSession(t, p, script{})
+			s := startSession(t, p, script(stages.Usage{}, nil, nil))
 			for range 3 {
 				if _, err := s.Instruct(t.Context(), "say something"); err != nil {
 					t.Error(err)
 				}
 			}
-			if u, err := p.Usage(t.Context(), Key{Limit: "session", Session: s.ID(), Model: "m"}); err != nil || u.Settled == 0 {
+			if u, err := p.Usage(t.Context(), Key{Limit: "session", Session: s.ID(), Model: "tide-1"}); err != nil || u.Settled == 0 {
 				t.Errorf("%v, %v", u, err)
 			}
 			if err := s.Close(t.Context()); err != nil {
@@ -201,7 +164,7 @@ func TestSessionEnds(t *testing.T) {
 	if n := accounts(p); n != 1 {
 		t.Errorf("%d accounts are left, want that of the user", n)
 	}
-	if _, err := session.Instruct(t.Context(), script{}, stages.History{}, "say something"); err != nil {
+	if _, err := session.Instruct(t.Context(), script(stages.Usage{}, nil, nil), stages.History{}, "say something"); err != nil {
 		t.Fatal(err)
 	}
 	if n := accounts(p); n != 1 {

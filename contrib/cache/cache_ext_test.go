@@ -9,6 +9,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/cache"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -18,15 +19,12 @@ var errBackend = errors.New("the backend failed")
 // A hit is an answer like another, but from the cache and for nothing.
 func TestHit(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 	var seen []*stages.Generation
-	record := hook(func(pl *stages.Pipeline) error {
-		_, err := pl.Generation.Use(chain.After("record", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-			seen = append(seen, g)
-			return g, nil
-		}))
-		return err
-	})
+	record := session.WithPlugins(chain.After("record", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+		seen = append(seen, g)
+		return g, nil
+	}))
 	for range 2 {
 		res, err := asks(t, b, session.WithPlugins(p), record)
 		if err != nil || res.Text() != "high water at noon" {
@@ -53,15 +51,12 @@ func TestHit(t *testing.T) {
 // The session's books have what was spent, and no more.
 func TestHitCostsNothing(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 	var used []stages.Usage
 	for range 2 {
-		s := start(t, b, session.WithPlugins(p), hook(func(pl *stages.Pipeline) error {
-			_, err := pl.Component.Use(chain.Observe("books", func(_ context.Context, o chain.Outcome[*stages.Component]) {
-				used = append(used, o.Payload.Usage())
-			}))
-			return err
-		}))
+		s := start(t, b, session.WithPlugins(p), session.WithPlugins(chain.Observe("books", func(_ context.Context, o chain.Outcome[*stages.Component]) {
+			used = append(used, o.Payload.Usage())
+		})))
 		if _, err := s.Chat(t.Context(), "When is high water?"); err != nil {
 			t.Fatal(err)
 		}
@@ -73,62 +68,44 @@ func TestHitCostsNothing(t *testing.T) {
 
 func TestNeverKept(t *testing.T) {
 	t.Parallel()
+	canned := &plugintest.Model{}
 	for _, tc := range []struct {
 		name   string
-		answer func(context.Context, *stages.Generation, int64) (stages.Output, error)
+		answer plugintest.Turn
+		model  *plugintest.Model // the one whose calls count; nil is the backend
 		opts   []session.Option
-		beside func(*model, *stages.Pipeline) error
 	}{
-		{name: "error", answer: func(context.Context, *stages.Generation, int64) (stages.Output, error) {
-			return stages.Output{}, errBackend
-		}},
-		{name: "violation by the backend", answer: func(context.Context, *stages.Generation, int64) (stages.Output, error) {
-			return stages.Output{}, chain.Block("no")
-		}},
-		{name: "panic", answer: func(context.Context, *stages.Generation, int64) (stages.Output, error) { panic("wave") }},
+		{name: "error", answer: plugintest.Fails(errBackend)},
+		{name: "violation by the backend", answer: plugintest.Fails(chain.Block("no"))},
+		{name: "panic", answer: func(context.Context, *stages.Generation) (stages.Output, error) { panic("wave") }},
 		{name: "empty", answer: says(" \n", stages.FinishStop)},
 		{name: "cut off by length", answer: says("high wat", stages.FinishLength)},
 		{name: "filtered", answer: says("high water", stages.FinishFiltered)},
 		{name: "unknown reason", answer: says("high water", "recitation")},
-		{name: "blocked in the chunk stage", opts: []session.Option{hook(func(p *stages.Pipeline) error {
-			_, err := p.Chunk.Use(chain.Before("policy", func(context.Context, *stages.Chunk) (*stages.Chunk, error) {
-				return nil, chain.Block("no")
-			}))
-			return err
-		})}},
-		{name: "blocked by generation_post_call", opts: []session.Option{hook(func(p *stages.Pipeline) error {
-			_, err := p.Generation.Use(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
-				return nil, chain.Block("no")
-			}))
-			return err
-		})}},
-		{name: "failure of a hook", opts: []session.Option{hook(func(p *stages.Pipeline) error {
-			_, err := p.Generation.Use(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
-				return nil, errBackend
-			}))
-			return err
-		})}},
-		{name: "blocked by the component's hook", opts: []session.Option{hook(func(p *stages.Pipeline) error {
-			_, err := p.Component.Use(chain.After("policy", func(context.Context, *stages.Component) (*stages.Component, error) {
-				return nil, chain.Block("no")
-			}))
-			return err
-		})}},
-		{name: "answer of another link", beside: func(b *model, p *stages.Pipeline) error {
-			_, err := p.Generation.Use(chain.Around("canned", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
-				return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-					b.calls.Add(1)
-					return g.Done(stages.GenerationResult{Output: stages.Output{Text: "ask later"}}), nil
-				}
-			}))
-			return err
+		{name: "blocked in the chunk stage", opts: []session.Option{session.WithPlugins(chain.Before("policy", func(context.Context, *stages.Chunk) (*stages.Chunk, error) {
+			return nil, chain.Block("no")
+		}))}},
+		{name: "blocked by generation_post_call", opts: []session.Option{session.WithPlugins(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
+			return nil, chain.Block("no")
+		}))}},
+		{name: "failure of a hook", opts: []session.Option{session.WithPlugins(chain.After("policy", func(context.Context, *stages.Generation) (*stages.Generation, error) {
+			return nil, errBackend
+		}))}},
+		{name: "blocked by the component's hook", opts: []session.Option{session.WithPlugins(chain.After("policy", func(context.Context, *stages.Component) (*stages.Component, error) {
+			return nil, chain.Block("no")
+		}))}},
+		{name: "answer of another link", model: canned, opts: []session.Option{
+			session.WithPlugins(chain.Around("canned", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] { return canned.Generate })),
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			b, p := &model{answer: tc.answer}, newCache(t, cache.Settings{})
-			if tc.beside != nil {
-				tc.opts = append(tc.opts, hook(func(pl *stages.Pipeline) error { return tc.beside(b, pl) }))
+			b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
+			if tc.answer != nil {
+				b.Turns = []plugintest.Turn{tc.answer}
+			}
+			if tc.model == nil {
+				tc.model = b
 			}
 			before := int64(0)
 			for range 2 {
@@ -137,7 +114,7 @@ func TestNeverKept(t *testing.T) {
 				if err == nil && before == 0 && strings.Contains(tc.name, "blocked") {
 					t.Fatal("the call was not blocked")
 				}
-				if n := b.calls.Load(); n == before {
+				if n := tc.model.Calls(); n == before {
 					t.Errorf("the second call was answered from the cache")
 				} else {
 					before = n
@@ -170,7 +147,7 @@ func TestSkipped(t *testing.T) {
 		{name: "temperature and seed", user: "u", options: seeded, kept: true},
 		{name: "temperature 0", user: "u", options: stages.ModelOptions{Temperature: stages.Some(0.0)}, kept: true},
 		{name: "temperature, sampled", user: "u", options: hot, set: cache.Settings{Sampled: true}, kept: true},
-		{name: "a model without a name", user: "u", backend: session.BackendFunc((&model{}).Generate)},
+		{name: "a model without a name", user: "u", backend: session.BackendFunc((&plugintest.Model{}).Generate)},
 		{name: "no user", kept: false},
 		{name: "no label", user: "u", set: cache.Settings{Scope: "label:tenant"}},
 		{name: "the tenant says so", user: "u", set: cache.Settings{Tenant: func(context.Context, *stages.Generation) (string, bool) { return "", false }}},
@@ -181,7 +158,7 @@ func TestSkipped(t *testing.T) {
 			t.Parallel()
 			p := newCache(t, tc.set)
 			if tc.backend == nil {
-				tc.backend = &model{}
+				tc.backend = &plugintest.Model{}
 			}
 			for range 2 {
 				if _, err := asks(t, tc.backend, session.WithPlugins(p), session.WithUser(tc.user), session.WithModelOptions(tc.options)); err != nil {
@@ -202,7 +179,7 @@ func TestSkippedWithoutSession(t *testing.T) {
 	if _, err := pl.Register(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	b := &model{}
+	b := &plugintest.Model{}
 	for range 2 {
 		if _, err := session.On(b, stages.History{}, session.WithPipeline(pl)).Chat(t.Context(), "When?"); err != nil {
 			t.Fatal(err)
@@ -238,7 +215,7 @@ func TestScopes(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			b, p := &model{}, newCache(t, tc.set)
+			b, p := &plugintest.Model{}, newCache(t, tc.set)
 			for _, w := range []who{tc.a, tc.b} {
 				if _, err := asks(t, b, session.WithPlugins(p), by(w), session.WithLabel("tenant", w.tenant)); err != nil {
 					t.Fatal(err)
@@ -253,26 +230,22 @@ func TestScopes(t *testing.T) {
 func TestHitPassesThePolicy(t *testing.T) {
 	t.Parallel()
 	block := func(stage string) session.Option {
-		return hook(func(p *stages.Pipeline) (err error) {
-			if stage == "chunk" {
-				_, err = p.Chunk.Use(chain.Before("policy", func(_ context.Context, c *stages.Chunk) (*stages.Chunk, error) {
-					if strings.Contains(c.Text(), "noon") {
-						return nil, chain.Block("no", chain.Code("noon"))
-					}
-					return c, nil
-				}))
-				return err
-			}
-			_, err = p.Generation.Use(chain.After("policy", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-				return nil, chain.Block("no", chain.Code("noon"))
-			}, stages.AcceptsChunks()))
-			return err
-		})
+		if stage == "chunk" {
+			return session.WithPlugins(chain.Before("policy", func(_ context.Context, c *stages.Chunk) (*stages.Chunk, error) {
+				if strings.Contains(c.Text(), "noon") {
+					return nil, chain.Block("no", chain.Code("noon"))
+				}
+				return c, nil
+			}))
+		}
+		return session.WithPlugins(chain.After("policy", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+			return nil, chain.Block("no", chain.Code("noon"))
+		}, stages.AcceptsChunks()))
 	}
 	for _, stage := range []string{"chunk", "post"} {
 		t.Run(stage, func(t *testing.T) {
 			t.Parallel()
-			b, p := &model{}, newCache(t, cache.Settings{})
+			b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 			if _, err := asks(t, b, session.WithPlugins(p)); err != nil {
 				t.Fatal(err)
 			}
@@ -288,7 +261,7 @@ func TestHitPassesThePolicy(t *testing.T) {
 	}
 	t.Run("redaction", func(t *testing.T) {
 		t.Parallel()
-		b, p := &model{}, newCache(t, cache.Settings{})
+		b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 		if _, err := asks(t, b, session.WithPlugins(p)); err != nil {
 			t.Fatal(err)
 		}
@@ -303,10 +276,7 @@ func TestHitPassesThePolicy(t *testing.T) {
 // A loop that tries again gets another answer, and the better one is kept.
 func TestAnotherSample(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
-	b.answer = func(_ context.Context, _ *stages.Generation, n int64) (stages.Output, error) {
-		return stages.Output{Text: []string{"", "mist", "high water"}[n], FinishReason: stages.FinishStop}, nil
-	}
+	b, p := &plugintest.Model{Turns: []plugintest.Turn{plugintest.Says("mist"), plugintest.Says("high water")}}, newCache(t, cache.Settings{})
 	water := session.Check("Mention water", func(text string) (bool, string) { return strings.Contains(text, "water"), "no" })
 	for range 2 {
 		res, err := start(t, b, session.WithPlugins(p)).Instruct(t.Context(), "Tell me.", session.Require(water))
@@ -320,7 +290,7 @@ func TestAnotherSample(t *testing.T) {
 // What did not fulfil its requirements does not stay.
 func TestUnfulfilled(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 	never := session.Check("Mention gold", func(text string) (bool, string) { return strings.Contains(text, "gold"), "no" })
 	for i := range 2 {
 		res, err := start(t, b, session.WithPlugins(p)).Instruct(t.Context(), "Tell me.", session.Require(never), session.LoopBudget(2))
@@ -334,7 +304,7 @@ func TestUnfulfilled(t *testing.T) {
 // Attempts that are made at once to be compared are not one attempt.
 func TestVoting(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 	s := start(t, b, session.WithPlugins(p))
 	if _, err := s.Instruct(t.Context(), "Tell me.", session.Using(session.MajorityVoting{Samples: 3})); err != nil {
 		t.Fatal(err)
@@ -345,16 +315,13 @@ func TestVoting(t *testing.T) {
 // What the backend is asked, as the redactor left it, is what counts.
 func TestKeyAfterRedaction(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
-	redactor := hook(func(pl *stages.Pipeline) error {
-		_, err := pl.Generation.Use(chain.Before("redact", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-			return g.WithMessages(g.Messages().Map(func(m stages.Message) stages.Message {
-				m.Text = strings.NewReplacer("Ann", "<name>", "Bob", "<name>").Replace(m.Text)
-				return m
-			})), nil
-		}))
-		return err
-	})
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
+	redactor := session.WithPlugins(chain.Before("redact", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+		return g.WithMessages(g.Messages().Map(func(m stages.Message) stages.Message {
+			m.Text = strings.NewReplacer("Ann", "<name>", "Bob", "<name>").Replace(m.Text)
+			return m
+		})), nil
+	}))
 	for _, name := range []string{"Ann", "Bob"} {
 		if _, err := start(t, b, session.WithPlugins(p), redactor).Chat(t.Context(), "Who is "+name+"?"); err != nil {
 			t.Fatal(err)
@@ -395,14 +362,14 @@ func TestBlockedWithoutSession(t *testing.T) {
 // Tools are asked for anew each time; what the model makes of the same results may come from the cache.
 func TestToolCalls(t *testing.T) {
 	t.Parallel()
-	b, p := &model{}, newCache(t, cache.Settings{})
-	b.answer = func(_ context.Context, g *stages.Generation, _ int64) (stages.Output, error) {
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
+	b.Turns = []plugintest.Turn{func(_ context.Context, g *stages.Generation) (stages.Output, error) {
 		if g.Messages().At(g.Messages().Len()-1).Role == stages.RoleTool {
 			return stages.Output{Text: "high water", FinishReason: stages.FinishStop}, nil
 		}
 		call := stages.ListOf(stages.ToolCall{ID: "1", Name: "tide"})
 		return stages.Output{Text: "let me see", ToolCalls: call, FinishReason: stages.FinishStop}, nil
-	}
+	}}
 	for range 2 {
 		if res, err := asks(t, b, session.WithPlugins(p), session.WithTools(tide)); err != nil || res.Text() != "high water" {
 			t.Fatalf("got %v, %v", res, err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/cache"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -44,23 +45,20 @@ func TestThousandMisses(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	p, release := newCache(t, cache.Settings{}), make(chan struct{})
-	b := &model{answer: func(ctx context.Context, _ *stages.Generation, _ int64) (stages.Output, error) {
+	b := &plugintest.Model{Turns: []plugintest.Turn{func(ctx context.Context, _ *stages.Generation) (stages.Output, error) {
 		select {
 		case <-release:
 		case <-ctx.Done():
 			return stages.Output{}, ctx.Err()
 		}
 		return stages.Output{Text: "noon", FinishReason: stages.FinishStop, Usage: spent}, nil
-	}}
+	}}}
 	var waiting sync.WaitGroup
 	waiting.Add(n)
-	arrived := hook(func(pl *stages.Pipeline) error {
-		_, err := pl.Generation.Use(chain.Before("arrived", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-			waiting.Done()
-			return g, nil
-		}))
-		return err
-	})
+	arrived := session.WithPlugins(chain.Before("arrived", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+		waiting.Done()
+		return g, nil
+	}))
 	sessions := make([]*session.Session, n)
 	for i := range sessions {
 		sessions[i] = start(t, b, session.WithPlugins(p), arrived)
@@ -72,11 +70,8 @@ func TestThousandMisses(t *testing.T) {
 			ask := s.Chat
 			if i%10 == 3 { // some of them as a stream
 				ask = func(ctx context.Context, text string, opts ...session.InstructOption) (*session.Result, error) {
-					st := s.Stream(ctx, text, opts...)
-					for _, err := range st.Text() {
-						_ = err // Result has it
-					}
-					return st.Result()
+					_, res, err := plugintest.Read(s.Stream(ctx, text, opts...))
+					return res, err
 				}
 			}
 			res, err := ask(t.Context(), "When?")

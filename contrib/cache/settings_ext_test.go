@@ -1,16 +1,13 @@
 package cache_test
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/chain/chaintest"
 	"github.com/maillon-go/maillon/contrib/cache"
-	"github.com/maillon-go/maillon/contrib/config"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -27,41 +24,19 @@ func TestSettings(t *testing.T) {
 		{set: cache.Settings{Store: &spy{}}, want: []string{"Secret has 0 bytes"}},
 		{set: cache.Settings{Secret: []byte("short")}, want: []string{"Secret has 5 bytes"}},
 	} {
-		p, err := cache.New(tc.set)
-		if err == nil || p != nil {
-			t.Errorf("%+v is taken", tc.set)
-			continue
-		}
-		for _, want := range tc.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want %s", err, want)
-			}
-		}
+		_, err := cache.New(tc.set)
+		plugintest.Refused(t, err, tc.want...)
 	}
 }
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	kinds := config.NewKinds()
 	var made *cache.Plugin
-	config.Register(kinds, "response_cache", func(s cache.Settings) (any, error) {
-		p, err := cache.New(s)
-		made = p
-		return p, err
+	kinds := plugintest.Kind("response_cache", func(s cache.Settings) (p *cache.Plugin, err error) {
+		made, err = cache.New(s)
+		return made, err
 	})
-	open := func(text string) (*stages.Pipeline, error) {
-		path := filepath.Join(t.TempDir(), "maillon.yaml")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		pl := stages.NewPipeline(stages.PipelineConfig{})
-		f, err := config.Open(t.Context(), path, config.Options{Pipeline: pl, Kinds: kinds})
-		if err == nil {
-			t.Cleanup(func() { _ = f.Close(t.Context()) })
-		}
-		return pl, err
-	}
-	pl, err := open(`
+	pl, _, err := plugintest.Open(t, kinds, `
 plugins:
   - name: answers
     kind: response_cache
@@ -70,7 +45,7 @@ plugins:
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &model{}
+	b := &plugintest.Model{}
 	for range 2 {
 		if _, err := asks(t, b, session.WithPipeline(pl), session.WithLabel("tenant", "a"),
 			session.WithModelOptions(stages.ModelOptions{Temperature: stages.Some(1.0)})); err != nil {
@@ -81,16 +56,12 @@ plugins:
 	if s := made.Stats(); s.Hits != 1 {
 		t.Errorf("stats %+v", s)
 	}
-	for text, want := range map[string]string{
-		"plugins:\n  - {name: a, kind: response_cache, config: {scope: all}}\n":    `maillon.yaml:2:`,
-		"plugins:\n  - {name: a, kind: response_cache, config: {ttl: soon}}\n":     `maillon.yaml:2:`,
-		"plugins:\n  - {name: a, kind: response_cache, config: {tenant: x}}\n":     `maillon.yaml:2:`,
-		"plugins:\n  - {name: a, kind: response_cache, config: {secret: knows}}\n": `maillon.yaml:2:`,
-	} {
-		if _, err := open(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got %v", text, err)
-		}
-	}
+	plugintest.Faulty(t, kinds, map[string]string{
+		"{scope: all}":    `scope "all"`,
+		"{ttl: soon}":     "ttl: does not fit",
+		"{tenant: x}":     "tenant",
+		"{secret: knows}": "secret",
+	})
 }
 
 func TestConformance(t *testing.T) { //nolint:paralleltest // the suite counts goroutines

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/maillon-go/maillon/contrib/cache"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -86,7 +87,7 @@ func TestNothingOfTheQuestion(t *testing.T) {
 	a, b := &spy{}, &spy{}
 	for s, secret := range map[*spy]string{a: "0123456789abcdef", b: "another secret of a process"} {
 		p := newCache(t, cache.Settings{Store: s, Secret: []byte(secret)})
-		if _, err := start(t, &model{}, session.WithPlugins(p)).Chat(t.Context(), "Is the code 4711?"); err != nil {
+		if _, err := start(t, &plugintest.Model{}, session.WithPlugins(p)).Chat(t.Context(), "Is the code 4711?"); err != nil {
 			t.Fatal(err)
 		}
 		s.without(t, "4711")
@@ -108,7 +109,7 @@ func TestStoreFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, p := &model{}, newCache(t, cache.Settings{Store: &spy{fail: fail}, Secret: []byte("0123456789abcdef")})
+			b, p := &plugintest.Model{}, newCache(t, cache.Settings{Store: &spy{fail: fail}, Secret: []byte("0123456789abcdef")})
 			for range 10 {
 				if _, err := asks(t, b, session.WithPlugins(p)); err != nil {
 					t.Fatal(err)
@@ -175,7 +176,7 @@ func TestAdapters(t *testing.T) {
 		if _, err := asks(t, b, session.WithPlugins(p)); err != nil {
 			t.Fatal(err)
 		}
-		wantCalls(t, &b.model, want)
+		wantCalls(t, &b.Model, want)
 	}
 	ask(1)
 	ask(1)
@@ -191,10 +192,10 @@ func TestAdapters(t *testing.T) {
 	ask(3)
 }
 
-type adapted struct{ model }
+type adapted struct{ plugintest.Model }
 
 func (b *adapted) Describe() stages.Backend {
-	d := b.model.Describe()
+	d := b.Model.Describe()
 	d.Capabilities.Adapters = true
 	return d
 }

@@ -8,15 +8,15 @@ import (
 	"testing/synctest"
 
 	"github.com/maillon-go/maillon/contrib/cache"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
-	"github.com/maillon-go/maillon/stages"
 )
 
 // A stream that is not in the cache comes piece by piece, one that is comes in chunks too.
 func TestStream(t *testing.T) {
 	t.Parallel()
 	p, got := newCache(t, cache.Settings{}), make(chan string)
-	b := &model{before: func(_ context.Context, piece int) error {
+	b := &plugintest.Model{Before: func(_ context.Context, piece int) error {
 		if piece > 0 { // the reader has the one before
 			<-got
 		}
@@ -47,7 +47,7 @@ func TestStream(t *testing.T) {
 func TestStreamAndUnary(t *testing.T) {
 	t.Parallel()
 	for _, streamFirst := range []bool{true, false} {
-		b, p := &model{}, newCache(t, cache.Settings{})
+		b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 		unary := func() string {
 			res, err := start(t, b, session.WithPlugins(p)).Instruct(t.Context(), "When is high water?")
 			if err != nil {
@@ -77,7 +77,7 @@ func TestStreamAndUnary(t *testing.T) {
 func TestStreamRedacted(t *testing.T) {
 	t.Parallel()
 	store := &spy{}
-	b, p := &model{}, newCache(t, cache.Settings{Store: store, Secret: []byte("0123456789abcdef")})
+	b, p := &plugintest.Model{}, newCache(t, cache.Settings{Store: store, Secret: []byte("0123456789abcdef")})
 	for range 2 {
 		chunks, err := streams(t, b, session.WithPlugins(p), redact("noon"))
 		if text := strings.Join(chunks, ""); err != nil || text != "high water at ***" {
@@ -96,7 +96,7 @@ func TestStreamRedacted(t *testing.T) {
 func TestStreamLeft(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, p := &model{}, newCache(t, cache.Settings{})
+		b, p := &plugintest.Model{}, newCache(t, cache.Settings{})
 		leader, follower := start(t, b, session.WithPlugins(p)), start(t, b, session.WithPlugins(p))
 		done := make(chan error, 1)
 		for _, err := range leader.Stream(t.Context(), "When?").Text() {
@@ -127,11 +127,5 @@ func TestStreamLeft(t *testing.T) {
 // Explain's view: the cache makes no stream wait.
 func TestStreamIsNotBuffered(t *testing.T) {
 	t.Parallel()
-	pl := stages.NewPipeline(stages.PipelineConfig{})
-	if _, err := pl.Register(t.Context(), newCache(t, cache.Settings{})); err != nil {
-		t.Fatal(err)
-	}
-	if by := pl.Streaming(t.Context()).Buffered(); len(by) > 0 {
-		t.Errorf("streams are buffered because of %v", by)
-	}
+	plugintest.Unbuffered(t, newCache(t, cache.Settings{}))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/chain/chaintest"
 	"github.com/maillon-go/maillon/contrib/debug"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -35,9 +36,9 @@ func TestTree(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &backend{answers: []any{"no", stages.ToolCall{ID: "1", Name: "tides", Arguments: `{"number":3}`}, "a crane, secret"}}
+		b := script("no", stages.ToolCall{ID: "1", Name: "tides", Arguments: `{"number":3}`}, "a crane, secret")
 		s, closed := started(t, trace(t, debug.Settings{Writer: &out, Redact: show}), b, session.WithTools(tool))
-		if res, err := s.Instruct(t.Context(), "Which berth?", session.Name("note"), session.Require(mentions("crane"))); err != nil || !res.Success {
+		if res, err := s.Instruct(t.Context(), "Which berth?", session.Name("note"), session.Require(plugintest.Mentions("crane"))); err != nil || !res.Success {
 			t.Fatal(res, err)
 		}
 		closed()
@@ -72,7 +73,7 @@ SESS #3 ok session closed after 1 calls, 3 generations, 30+9 tokens in 300ms
 func TestNoContents(t *testing.T) {
 	t.Parallel()
 	var out buffer
-	b := &backend{answers: []any{"the secret", errors.New("offline: secret"), "x", stages.ToolCall{ID: "1", Name: "secret_tool", Arguments: `"secret"`}, "fine"}}
+	b := script("the secret", errors.New("offline: secret"), "x", stages.ToolCall{ID: "1", Name: "secret_tool", Arguments: `"secret"`}, "fine")
 	tool, err := session.NewTool("tides", "Tells the tide.", func(context.Context, berth) (string, error) { return "secret", nil })
 	if err != nil {
 		t.Fatal(err)
@@ -87,13 +88,13 @@ func TestNoContents(t *testing.T) {
 		return err
 	}))
 	ctx := t.Context()
-	_, _ = s.Instruct(ctx, "a secret question", session.Require(mentions("secret")))
+	_, _ = s.Instruct(ctx, "a secret question", session.Require(plugintest.Mentions("secret")))
 	_, _ = s.Instruct(ctx, "a secret that fails")
 	_, _ = s.Instruct(ctx, "secret dynamite")
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	_, _ = s.Instruct(gone, "canceled")
-	_, _ = s.Instruct(ctx, "tools", session.Require(mentions("secret")))
+	_, _ = s.Instruct(ctx, "tools", session.Require(plugintest.Mentions("secret")))
 	closed()
 	text := out.lines()
 	hasNot(t, text, "secret", "dynamite", "Mention")
@@ -105,9 +106,7 @@ func TestNothingControlsTheTerminal(t *testing.T) {
 	t.Parallel()
 	const evil = "\x1b[2J\x9b31m\u202e\r\nSESS #9 ok\a\u2028\xff"
 	var out buffer
-	b := &backend{answers: []any{
-		stages.ToolCall{ID: "1", Name: evil, Arguments: stages.JSON(evil)}, evil, errors.New(evil),
-	}}
+	b := script(stages.ToolCall{ID: "1", Name: evil, Arguments: stages.JSON(evil)}, evil, errors.New(evil))
 	tool, err := session.NewTool("tides", "Tells the tide.", func(context.Context, berth) (string, error) { return evil, nil })
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +168,7 @@ func TestPreview(t *testing.T) {
 func TestStream(t *testing.T) {
 	t.Parallel()
 	var out buffer
-	s, closed := started(t, trace(t, debug.Settings{Writer: &out}), &backend{answers: []any{"high water today"}})
+	s, closed := started(t, trace(t, debug.Settings{Writer: &out}), script("high water today"))
 	var chunks []string
 	for chunk, err := range s.Stream(t.Context(), "tide").Text() {
 		if err != nil {
@@ -193,8 +192,8 @@ func TestConcurrentSessions(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 64 {
 		wg.Go(func() {
-			s, closed := started(t, p, &backend{answers: []any{"no", "a crane"}})
-			if _, err := s.Instruct(t.Context(), "berth", session.Require(mentions("crane"))); err != nil {
+			s, closed := started(t, p, script("no", "a crane"))
+			if _, err := s.Instruct(t.Context(), "berth", session.Require(plugintest.Mentions("crane"))); err != nil {
 				t.Error(err)
 			}
 			closed()
@@ -282,7 +281,7 @@ func TestBrokenWriter(t *testing.T) {
 	t.Parallel()
 	for _, panics := range []bool{false, true} {
 		p := trace(t, debug.Settings{Writer: broken{panics}})
-		s, closed := started(t, p, &backend{answers: []any{"fine"}})
+		s, closed := started(t, p, script("fine"))
 		if _, err := s.Instruct(t.Context(), "berth"); err != nil {
 			t.Error(err)
 		}

@@ -3,7 +3,6 @@ package debug_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"regexp"
 	"strings"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/maillon-go/maillon/contrib/debug"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -47,23 +47,13 @@ func (b *buffer) lines() string {
 
 func trace(t *testing.T, s debug.Settings) *debug.Plugin {
 	t.Helper()
-	p, err := debug.New(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
+	return plugintest.Make(t, debug.New, s)
 }
 
 // started is a session with the plugin; it is closed by the returned function, after which all lines are written.
 func started(t *testing.T, p *debug.Plugin, b session.Backend, opts ...session.Option) (s *session.Session, closed func()) {
 	t.Helper()
-	pl := stages.NewPipeline(stages.PipelineConfig{})
-	s, err := session.Start(t.Context(), append([]session.Option{
-		session.WithPipeline(pl), session.WithBackend(b), session.WithPlugins(p),
-	}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s = plugintest.Start(t, b, append([]session.Option{session.WithPlugins(p)}, opts...)...)
 	return s, func() {
 		t.Helper()
 		if err := s.Close(context.Background()); err != nil {
@@ -72,51 +62,21 @@ func started(t *testing.T, p *debug.Plugin, b session.Backend, opts ...session.O
 	}
 }
 
-// backend gives its answers one after the other.
-type backend struct {
-	mu      sync.Mutex
-	answers []any // a text, a tool call or an error
-}
-
-func (b *backend) Describe() stages.Backend {
-	return stages.Backend{Name: "scripted", Model: "script-1", Capabilities: stages.Capabilities{Tools: true}}
-}
-
-func (b *backend) Generate(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if len(b.answers) == 0 {
-		return nil, errors.New("no more answers")
-	}
-	a := b.answers[0]
-	b.answers = b.answers[1:]
-	out := stages.Output{FinishReason: stages.FinishStop, Usage: stages.Usage{InputTokens: 10, OutputTokens: 3}}
-	switch a := a.(type) {
-	case string:
-		out.Text = a
-	case stages.ToolCall:
-		out.FinishReason, out.ToolCalls = stages.FinishToolCalls, stages.ListOf(a)
-	case error:
-		return nil, a
-	}
-	return g.Done(stages.GenerationResult{Source: stages.SourceBackend, Output: out}), nil
-}
-
-func (b *backend) GenerateStream(ctx context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
-	out, err := b.Generate(ctx, g)
-	if err != nil {
-		return out, err
-	}
-	for word := range strings.SplitAfterSeq(out.Output().Text, " ") {
-		if err := emit(word); err != nil {
-			return nil, err
+// script gives its answers one after the other: a text, a tool call or an error.
+func script(answers ...any) *plugintest.Model {
+	m := &plugintest.Model{Is: stages.Backend{Name: "scripted", Model: "script-1", Capabilities: stages.Capabilities{Tools: true}}}
+	for _, a := range answers {
+		used := stages.Usage{InputTokens: 10, OutputTokens: 3}
+		switch a := a.(type) {
+		case string:
+			m.Turns = append(m.Turns, plugintest.Answer(stages.Output{Text: a, Usage: used}))
+		case stages.ToolCall:
+			m.Turns = append(m.Turns, plugintest.Answer(stages.Output{FinishReason: stages.FinishToolCalls, ToolCalls: stages.ListOf(a), Usage: used}))
+		case error:
+			m.Turns = append(m.Turns, plugintest.Fails(a))
 		}
 	}
-	return out, nil
-}
-
-func mentions(what string) stages.Requirement {
-	return session.Check("Mention "+what, func(text string) (bool, string) { return strings.Contains(text, what), "no " + what })
+	return m
 }
 
 func has(t *testing.T, text string, want ...string) {

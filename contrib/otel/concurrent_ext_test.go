@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 )
 
@@ -18,7 +19,7 @@ func TestManySessions(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 64 {
 		all.Go(func() {
-			s, err := session.Start(t.Context(), session.WithBackend(says(answer("one two"), fails(errDown), answer("three"))), session.WithPlugins(r.Plugin))
+			s, err := session.Start(t.Context(), session.WithBackend(says(answer("one two"), plugintest.Fails(errDown), answer("three"))), session.WithPlugins(r.Plugin))
 			if err != nil {
 				t.Error(err)
 				return

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/baggage"
 
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -30,7 +31,7 @@ func withBaggage(tb testing.TB) context.Context {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, otel.Settings{})
-	s := r.start(t, says(asks("tide", "{}"), answer("yes"), fails(&session.BackendError{Kind: session.BackendAuth})), session.WithTools(tide(atNoon)))
+	s := r.start(t, says(asks("tide", "{}"), answer("yes"), plugintest.Fails(&session.BackendError{Kind: session.BackendAuth})), session.WithTools(tide(atNoon)))
 	if _, err := s.Chat(t.Context(), "well?"); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func TestOlderConventions(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, otel.Settings{SemConv: version})
 			b := says(answer("one two"))
-			b.provider = "api.x.ai"
+			b.Is.Provider = "api.x.ai"
 			for _, err := range r.start(t, b).Stream(t.Context(), "well?").Text() {
 				if err != nil {
 					t.Fatal(err)
@@ -113,7 +114,7 @@ func TestProviders(t *testing.T) {
 	} {
 		r := newRig(t, otel.Settings{Providers: map[string]string{"gateway.example": "mistral_ai"}})
 		b := says(answer("yes"))
-		b.provider = provider
+		b.Is.Provider = provider
 		if _, err := r.start(t, b).Chat(t.Context(), "well?"); err != nil {
 			t.Fatal(err)
 		}

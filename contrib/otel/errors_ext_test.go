@@ -11,6 +11,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -27,7 +28,7 @@ func TestErrorTypes(t *testing.T) {
 		})
 	}
 	for name, tc := range map[string]struct {
-		backend *model
+		backend *plugintest.Model
 		opt     session.Option
 		within  time.Duration
 		want    string
@@ -46,11 +47,14 @@ func TestErrorTypes(t *testing.T) {
 		"link panics": {opt: before(func(context.Context, *stages.Generation) (*stages.Generation, error) {
 			panic("SECRET")
 		}), want: "panic", outcome: "-", link: "guard"},
-		"backend fails":                        {backend: says(fails(errDown)), want: "_OTHER", outcome: "-", link: "-"},
-		"backend's kind":                       {backend: says(fails(fmt.Errorf("SECRET: %w", &session.BackendError{Kind: session.BackendRateLimit, Message: "SECRET"}))), want: "rate_limit", outcome: "-", link: "-"},
-		"backend panics":                       {backend: says(func(context.Context) (stages.Output, error) { panic("SECRET") }), want: "panic", outcome: "-", link: "-"},
-		"cancelled":                            {backend: says(fails(&session.BackendError{Kind: session.BackendTransportError, Err: context.Canceled})), want: "canceled", outcome: "-", link: "-"},
-		"deadline":                             {backend: says(func(ctx context.Context) (stages.Output, error) { <-ctx.Done(); return stages.Output{}, ctx.Err() }), within: time.Millisecond, want: "timeout", outcome: "-", link: "-"},
+		"backend fails":  {backend: says(plugintest.Fails(errDown)), want: "_OTHER", outcome: "-", link: "-"},
+		"backend's kind": {backend: says(plugintest.Fails(fmt.Errorf("SECRET: %w", &session.BackendError{Kind: session.BackendRateLimit, Message: "SECRET"}))), want: "rate_limit", outcome: "-", link: "-"},
+		"backend panics": {backend: says(func(context.Context, *stages.Generation) (stages.Output, error) { panic("SECRET") }), want: "panic", outcome: "-", link: "-"},
+		"cancelled":      {backend: says(plugintest.Fails(&session.BackendError{Kind: session.BackendTransportError, Err: context.Canceled})), want: "canceled", outcome: "-", link: "-"},
+		"deadline": {backend: says(func(ctx context.Context, g *stages.Generation) (stages.Output, error) {
+			<-ctx.Done()
+			return stages.Output{}, ctx.Err()
+		}), within: time.Millisecond, want: "timeout", outcome: "-", link: "-"},
 		"unknown tool is no error of the call": {backend: says(asks("SECRET", "{}"), answer("yes")), want: "-", outcome: "-", link: "-"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -20,10 +20,10 @@ func TestLinks(t *testing.T) {
 	t.Parallel()
 	count := &counting{ended: newCounts()}
 	r := newRig(t, otel.Settings{TracerProvider: count})
-	s := r.start(t, says(func(ctx context.Context) (stages.Output, error) {
+	s := r.start(t, says(func(ctx context.Context, g *stages.Generation) (stages.Output, error) {
 		_, span := r.tracer.Tracer("client").Start(ctx, "wire")
 		span.End()
-		return answer("yes")(ctx)
+		return answer("yes")(ctx, g)
 	}), session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{Tracer: r.LinkTracer()})), session.WithSetup(func(p *stages.Pipeline) error {
 		if _, err := p.Component.Use(chain.Before("early", func(_ context.Context, c *stages.Component) (*stages.Component, error) { return c, nil })); err != nil {
 			return err

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 )
 
 // receiver is a collector for OTLP over HTTP.
@@ -71,7 +72,7 @@ func TestOTLP(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRig(t, otel.Settings{}, sdktrace.WithBatcher(exporter))
-	s := r.start(t, says(fails(errDown)))
+	s := r.start(t, says(plugintest.Fails(errDown)))
 	if _, err := s.Chat(t.Context(), "SECRET"); err == nil {
 		t.Fatal("no error")
 	}

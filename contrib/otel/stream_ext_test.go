@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -20,7 +21,7 @@ func TestStreamEndings(t *testing.T) {
 	t.Parallel()
 	words := answer("one two three SECRET")
 	for name, tc := range map[string]struct {
-		backend *model
+		backend *plugintest.Model
 		read    func(t *testing.T, cancel context.CancelFunc, st *session.Stream)
 		want    string // error.type of chat and component
 	}{
@@ -60,9 +61,11 @@ func TestStreamEndings(t *testing.T) {
 			}()
 			<-done
 		}, want: "cut_short"},
-		"error after a part": {backend: says(func(context.Context) (stages.Output, error) { return stages.Output{Text: "one"}, errDown }), want: "_OTHER"},
-		"backend panics":     {backend: says(func(context.Context) (stages.Output, error) { panic("SECRET") }), want: "panic"},
-		"never read":         {backend: says(words), read: func(_ *testing.T, _ context.CancelFunc, st *session.Stream) { _ = st.Close() }},
+		"error after a part": {backend: says(func(context.Context, *stages.Generation) (stages.Output, error) {
+			return stages.Output{Text: "one"}, errDown
+		}), want: "_OTHER"},
+		"backend panics": {backend: says(func(context.Context, *stages.Generation) (stages.Output, error) { panic("SECRET") }), want: "panic"},
+		"never read":     {backend: says(words), read: func(_ *testing.T, _ context.CancelFunc, st *session.Stream) { _ = st.Close() }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -42,28 +43,14 @@ func newRig(tb testing.TB, s otel.Settings, opts ...sdktrace.TracerProviderOptio
 		s.TracerProvider = r.tracer
 	}
 	s.MeterProvider = sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.meter))
-	p, err := otel.New(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	r.Plugin = p
+	r.Plugin = plugintest.Make(tb, otel.New, s)
 	return r
 }
 
 // start begins a session that ends with the test, unless it is closed before.
 func (r *rig) start(tb testing.TB, b session.Backend, opts ...session.Option) *session.Session {
 	tb.Helper()
-	return r.startIn(tb, tb.Context(), b, opts...)
-}
-
-func (r *rig) startIn(tb testing.TB, ctx context.Context, b session.Backend, opts ...session.Option) *session.Session { //nolint:revive // tb first, as everywhere
-	tb.Helper()
-	s, err := session.Start(ctx, append([]session.Option{session.WithBackend(b), session.WithPlugins(r.Plugin)}, opts...)...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = s.Close(context.WithoutCancel(tb.Context())) })
-	return s
+	return plugintest.Start(tb, b, append([]session.Option{session.WithPlugins(r.Plugin)}, opts...)...)
 }
 
 // span is the only one of this name.
@@ -183,67 +170,25 @@ func text(s attribute.Set) string { return s.Encoded(attribute.DefaultEncoder())
 
 var errDown = errors.New("SECRET: the model is down")
 
-// model is a backend that gives its answers in turn, the last one for ever, and streams them in words.
-type model struct {
-	provider string
-	answers  []func(ctx context.Context) (stages.Output, error)
-
-	mu sync.Mutex
-	n  int
-}
-
-func says(answers ...func(context.Context) (stages.Output, error)) *model {
-	return &model{provider: "harbour", answers: answers}
-}
-
-func answer(text string) func(context.Context) (stages.Output, error) {
-	return func(context.Context) (stages.Output, error) {
-		return stages.Output{Text: text, FinishReason: stages.FinishStop, Model: "m-1-2026", Usage: stages.Usage{InputTokens: 11, OutputTokens: 5, CachedTokens: 3}}, nil
+// says is a backend that gives its answers in turn.
+func says(turns ...plugintest.Turn) *plugintest.Model {
+	return &plugintest.Model{
+		Is: stages.Backend{
+			Name: "test", Provider: "harbour", Model: "m-1", Capabilities: stages.Capabilities{Streaming: true, Tools: true, Formats: true, Images: true},
+		},
+		Turns: turns, FirstChunk: 250 * time.Millisecond,
 	}
 }
 
-func asks(tool, args string) func(context.Context) (stages.Output, error) {
-	return func(context.Context) (stages.Output, error) {
-		return stages.Output{ToolCalls: stages.ListOf(stages.ToolCall{ID: "call-1", Name: tool, Arguments: stages.JSON(args)}), FinishReason: stages.FinishToolCalls, Usage: stages.Usage{InputTokens: 7, OutputTokens: 2}}, nil
-	}
+func answer(text string) plugintest.Turn {
+	return plugintest.Answer(stages.Output{Text: text, Model: "m-1-2026", Usage: stages.Usage{InputTokens: 11, OutputTokens: 5, CachedTokens: 3}})
 }
 
-func fails(err error) func(context.Context) (stages.Output, error) {
-	return func(context.Context) (stages.Output, error) { return stages.Output{}, err }
-}
-
-func (m *model) Describe() stages.Backend {
-	return stages.Backend{Name: "test", Provider: m.provider, Model: "m-1", Capabilities: stages.Capabilities{Streaming: true, Tools: true, Formats: true, Images: true}}
-}
-
-func (m *model) Generate(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-	o, err := m.next()(ctx)
-	if err != nil {
-		return g.Partial(stages.GenerationResult{Output: o}), err
-	}
-	return g.Done(stages.GenerationResult{Output: o}), nil
-}
-
-func (m *model) GenerateStream(ctx context.Context, g *stages.Generation, emit func(string) error) (*stages.Generation, error) {
-	o, err := m.next()(ctx)
-	n := 0
-	for w := range strings.SplitAfterSeq(o.Text, " ") {
-		if n++; err == nil {
-			err = emit(w)
-		}
-	}
-	if err != nil {
-		return g.Partial(stages.GenerationResult{Output: o}), err
-	}
-	return g.Done(stages.GenerationResult{Output: o, Chunks: n, FirstChunk: 250e6}), nil
-}
-
-func (m *model) next() func(context.Context) (stages.Output, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	f := m.answers[min(m.n, len(m.answers)-1)]
-	m.n++
-	return f
+func asks(tool, args string) plugintest.Turn {
+	return plugintest.Answer(stages.Output{
+		ToolCalls: stages.ListOf(stages.ToolCall{ID: "call-1", Name: tool, Arguments: stages.JSON(args)}), FinishReason: stages.FinishToolCalls,
+		Usage: stages.Usage{InputTokens: 7, OutputTokens: 2},
+	})
 }
 
 // tide is a tool.

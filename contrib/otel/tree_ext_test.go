@@ -10,6 +10,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/middleware"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
@@ -105,7 +106,10 @@ func TestParents(t *testing.T) {
 	r := newRig(t, otel.Settings{})
 	tracer := r.tracer.Tracer("caller")
 	ctx, handler := tracer.Start(t.Context(), "handler")
-	s := r.startIn(t, ctx, says(answer("yes")))
+	s, err := session.Start(ctx, session.WithBackend(says(answer("yes"))), session.WithPlugins(r.Plugin))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ask := func(ctx context.Context) {
 		t.Helper()
 		if _, err := s.Chat(ctx, "well?"); err != nil {
@@ -187,7 +191,7 @@ func TestWithoutSession(t *testing.T) {
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, otel.Settings{})
-	s := r.start(t, says(fails(&session.BackendError{Kind: session.BackendServerError, Message: "SECRET"}), answer("yes")), session.WithSetup(func(p *stages.Pipeline) error {
+	s := r.start(t, says(plugintest.Fails(&session.BackendError{Kind: session.BackendServerError, Message: "SECRET"}), answer("yes")), session.WithSetup(func(p *stages.Pipeline) error {
 		_, err := p.Generation.Use(chain.Intercept[*stages.Generation]("retry", middleware.Retry(3, middleware.RetryBase(1))))
 		return err
 	}))
@@ -203,10 +207,10 @@ func TestRetry(t *testing.T) {
 func TestCached(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, otel.Settings{})
-	s := r.start(t, says(fails(errors.New("not reached"))), session.WithSetup(func(p *stages.Pipeline) error {
+	s := r.start(t, says(plugintest.Fails(errors.New("not reached"))), session.WithSetup(func(p *stages.Pipeline) error {
 		_, err := p.Generation.Use(chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
 			return func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-				o, _ := answer("yes")(ctx)
+				o, _ := answer("yes")(ctx, g)
 				return g.Done(stages.GenerationResult{Output: o, Source: stages.SourceCache}), nil
 			}
 		}))

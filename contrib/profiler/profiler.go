@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/maillon-go/maillon/chain"
@@ -34,7 +33,7 @@ type Settings struct {
 // Plugin is the profiler: a plugin for a stages.Pipeline, and a chain.Tracer. Safe for concurrent use.
 type Plugin struct {
 	every    int
-	below    uint32 // a random number below is a sample
+	most     uint64 // a random number up to it is a sample
 	maxKeys  int
 	sessions int
 
@@ -63,7 +62,7 @@ func New(s Settings) (*Plugin, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	p := &Plugin{every: s.SampleEvery, below: uint32(math.MaxUint32 / s.SampleEvery), maxKeys: s.MaxKeys, sessions: s.Sessions}
+	p := &Plugin{every: s.SampleEvery, most: math.MaxUint64 / uint64(s.SampleEvery), maxKeys: s.MaxKeys, sessions: s.Sessions}
 	p.Reset()
 	return p, nil
 }
@@ -81,5 +80,3 @@ func (p *Plugin) Reset() {
 	p.rows, p.links, p.trees = map[key]*row{}, map[linkKey]*linkRow{}, map[string]*tree{}
 	p.age, p.lost = nil, 0
 }
-
-func (p *Plugin) sampled() bool { return p.every == 1 || rand.Uint32() < p.below } //nolint:gosec // a sample is no secret

@@ -3,8 +3,8 @@ package profiler_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,31 +12,25 @@ import (
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/chain/chaintest"
 	"github.com/maillon-go/maillon/contrib/profiler"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/middleware"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
 
-// backend answers after a second, in the words of its texts; an empty one is a failure.
-type backend struct {
-	mu    sync.Mutex
-	texts []string
-}
-
-var errOffline = errors.New("offline")
-
-func (b *backend) Generate(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-	b.mu.Lock()
-	text := b.texts[0]
-	b.texts = b.texts[1:]
-	b.mu.Unlock()
-	wait(time.Second)
-	if text == "" {
-		return nil, errOffline
+// script answers after a second, in the words of its texts; an empty one is a failure.
+func script(texts ...string) *plugintest.Model {
+	m := &plugintest.Model{}
+	for _, text := range texts {
+		m.Turns = append(m.Turns, func(context.Context, *stages.Generation) (stages.Output, error) {
+			wait(time.Second)
+			if text == "" {
+				return stages.Output{}, errors.New("offline")
+			}
+			return stages.Output{Text: text, FinishReason: stages.FinishStop, Usage: stages.Usage{InputTokens: 10, OutputTokens: 3}}, nil
+		})
 	}
-	return g.Done(stages.GenerationResult{Source: stages.SourceBackend, Output: stages.Output{
-		Text: text, FinishReason: stages.FinishStop, Usage: stages.Usage{InputTokens: 10, OutputTokens: 3},
-	}}), nil
+	return m
 }
 
 func wait(d time.Duration) { <-time.After(d) }
@@ -48,11 +42,7 @@ func started(t *testing.T, p *profiler.Plugin, b session.Backend, opts ...sessio
 	if _, err := pl.Register(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	s, err := session.Start(t.Context(), append([]session.Option{session.WithPipeline(pl), session.WithBackend(b)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, pl
+	return plugintest.Start(t, b, append([]session.Option{session.WithPipeline(pl)}, opts...)...), pl
 }
 
 func rowOf(t *testing.T, rows []profiler.Row, kind, name, stage string) profiler.Row {
@@ -75,10 +65,6 @@ func linkOf(t *testing.T, r profiler.Report, chainName, name string) profiler.Li
 	}
 	t.Errorf("no link %s/%s", chainName, name)
 	return profiler.Link{}
-}
-
-func mentions(what string) stages.Requirement {
-	return session.Check("Mention "+what, func(text string) (bool, string) { return strings.Contains(text, what), "no " + what })
 }
 
 func eq[T comparable](t *testing.T, what string, got, want T) {
@@ -104,19 +90,19 @@ type berth struct {
 func TestCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProfiler(t, profiler.Settings{SampleEvery: 1})
-		b := &backend{texts: []string{"no", "a crane", "", "3", `{"number":3}`, "no", "no", "blocked"}}
+		b := script("no", "a crane", "", "3", `{"number":3}`, "no", "no", "blocked")
 		s, pl := started(t, p, b)
 		if _, err := pl.Generation.Use(chain.Intercept[*stages.Generation]("retry", middleware.Retry(2))); err != nil {
 			t.Fatal(err)
 		}
-		if res, err := s.Instruct(t.Context(), "berth", session.Require(mentions("crane"))); err != nil || !res.Success {
+		if res, err := s.Instruct(t.Context(), "berth", session.Require(plugintest.Mentions("crane"))); err != nil || !res.Success {
 			t.Fatal(res, err)
 		}
 		slot := session.NewSlot[string, berth]("assign", "Assigns a berth.")
 		if _, err := slot.Call(t.Context(), s, "Marigold"); err != nil {
 			t.Fatal(err)
 		}
-		if res, err := s.Instruct(t.Context(), "berth", session.Require(mentions("crane")), session.LoopBudget(2)); err != nil || res.Success {
+		if res, err := s.Instruct(t.Context(), "berth", session.Require(plugintest.Mentions("crane")), session.LoopBudget(2)); err != nil || res.Success {
 			t.Fatal(res, err)
 		}
 		if _, err := pl.Generation.Use(chain.After("guard", func(context.Context, *stages.Generation) (*stages.Generation, error) {
@@ -246,7 +232,16 @@ func TestSelfTimeOfCallsInAnAround(t *testing.T) {
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProfiler(t, profiler.Settings{})
-		s, _ := started(t, p, chunks{})
+		s, _ := started(t, p, &plugintest.Model{ // the first chunk after two seconds, the other one three seconds later
+			Turns: []plugintest.Turn{plugintest.Says("high water")},
+			Before: func(ctx context.Context, piece int) error {
+				select {
+				case <-time.After(time.Duration(2+piece) * time.Second):
+				case <-ctx.Done():
+				}
+				return ctx.Err()
+			},
+		})
 		stream := s.Stream(t.Context(), "tide")
 		for _, err := range stream.Text() {
 			if err != nil {
@@ -281,6 +276,32 @@ func TestDefaults(t *testing.T) {
 	for _, name := range []string{"sample_every is -1", "max_keys is 1048576", "sessions is -1"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v does not say that %s", err, name)
+		}
+	}
+}
+
+// Where calls come in a pattern, each of them is sampled as often as the others: a count to a multiple or a divisor of the
+// pattern's length would meet some always and others never.
+func TestSampleOfAPattern(t *testing.T) {
+	t.Parallel()
+	const rounds = 50_000
+	for _, every := range []int{1, 2, 16} {
+		for _, length := range []int{2, 3, 16} {
+			p, samples := newProfiler(t, profiler.Settings{SampleEvery: every}), make([]float64, length)
+			for range rounds {
+				for i := range samples {
+					if p.Sample(t.Context()) {
+						samples[i]++
+					}
+				}
+			}
+			share := 1 / float64(every)
+			mean, off := rounds*share, 7*math.Sqrt(rounds*share*(1-share)) // 7 standard deviations: once in 10^11 runs
+			for i, n := range samples {
+				if math.Abs(n-mean) > off {
+					t.Errorf("1 in %d: call %d of %d was sampled %.0f times, want %.0f ± %.0f", every, i, length, n, mean, off)
+				}
+			}
 		}
 	}
 }

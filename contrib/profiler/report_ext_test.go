@@ -20,6 +20,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/profiler"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -38,7 +39,7 @@ func profiled(t *testing.T) (r profiler.Report) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := &backend{texts: []string{"no", "a crane", `{"number":3}`}}
+		b := script("no", "a crane", `{"number":3}`)
 		s, pl := started(t, p, b, session.WithTools(tool))
 		slow := func(d time.Duration) chain.Handler[*stages.Generation] {
 			return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) { wait(d); return g, nil }
@@ -58,7 +59,7 @@ func profiled(t *testing.T) (r profiler.Report) {
 		})); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Instruct(t.Context(), "note", session.Name("note</svg>\x1b[31m"), session.Require(mentions("crane"))); err != nil {
+		if _, err := s.Instruct(t.Context(), "note", session.Name("note</svg>\x1b[31m"), session.Require(plugintest.Mentions("crane"))); err != nil {
 			t.Fatal(err)
 		}
 		slot := session.NewSlot[string, berth]("assign", "Assigns a berth.")

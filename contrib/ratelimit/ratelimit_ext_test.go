@@ -13,6 +13,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/ratelimit"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/middleware"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
@@ -20,11 +21,7 @@ import (
 
 func newLimit(tb testing.TB, s ratelimit.Settings) *ratelimit.Plugin {
 	tb.Helper()
-	p, err := ratelimit.New(s)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return p
+	return plugintest.Make(tb, ratelimit.New, s)
 }
 
 func of(m stages.Meta) *stages.Generation {
@@ -257,29 +254,13 @@ func TestKeysDoNotWaitForEachOther(t *testing.T) {
 }
 
 // answering is a session's backend of a given usage.
-func answering(usage stages.Usage, err error) session.Backend {
-	return session.BackendFunc(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-		if err != nil {
-			return nil, err
-		}
-		return g.Done(stages.GenerationResult{Output: stages.Output{Text: "noon", FinishReason: stages.FinishStop, Usage: usage}}), nil
-	})
+func answering(usage stages.Usage) session.Backend {
+	return &plugintest.Model{Turns: []plugintest.Turn{plugintest.Answer(stages.Output{Text: "noon", Usage: usage})}}
 }
 
 func start(tb testing.TB, b session.Backend, opts ...session.Option) *session.Session {
 	tb.Helper()
-	s, err := session.Start(context.Background(), append([]session.Option{
-		session.WithPipeline(stages.NewPipeline(stages.PipelineConfig{})), session.WithBackend(b), session.WithUser("u"),
-	}, opts...)...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			tb.Error(err)
-		}
-	})
-	return s
+	return plugintest.Start(tb, b, append([]session.Option{session.WithUser("u")}, opts...)...)
 }
 
 // An estimate is corrected: what was taken too much comes back, what was too little is owed.
@@ -292,25 +273,19 @@ func TestTokens(t *testing.T) {
 		opts    []session.Option
 		left    int // of 1000, after an estimate of 100
 	}{
-		{name: "as estimated", backend: answering(stages.Usage{InputTokens: 60, OutputTokens: 40}, nil), left: 900},
-		{name: "less", backend: answering(stages.Usage{InputTokens: 10, OutputTokens: 5}, nil), left: 985},
-		{name: "more", backend: answering(stages.Usage{InputTokens: 400, OutputTokens: 200}, nil), left: 400},
-		{name: "much more", backend: answering(stages.Usage{InputTokens: 2500, OutputTokens: 2500}, nil), left: -4000},
-		{name: "nothing reported", backend: answering(stages.Usage{}, nil), left: 900},
-		{name: "failed", backend: answering(stages.Usage{}, failed), left: 1000},
-		{name: "blocked before the model was asked", backend: answering(stages.Usage{InputTokens: 50}, nil), left: 1000, opts: []session.Option{
-			session.WithSetup(func(p *stages.Pipeline) error {
-				_, err := p.Generation.Use(chain.Before("block", no))
-				return err
-			}),
+		{name: "as estimated", backend: answering(stages.Usage{InputTokens: 60, OutputTokens: 40}), left: 900},
+		{name: "less", backend: answering(stages.Usage{InputTokens: 10, OutputTokens: 5}), left: 985},
+		{name: "more", backend: answering(stages.Usage{InputTokens: 400, OutputTokens: 200}), left: 400},
+		{name: "much more", backend: answering(stages.Usage{InputTokens: 2500, OutputTokens: 2500}), left: -4000},
+		{name: "nothing reported", backend: answering(stages.Usage{}), left: 900},
+		{name: "failed", backend: &plugintest.Model{Turns: []plugintest.Turn{plugintest.Fails(failed)}}, left: 1000},
+		{name: "blocked before the model was asked", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: []session.Option{
+			session.WithPlugins(chain.Before("block", no)),
 		}},
-		{name: "blocked after the model was asked", backend: answering(stages.Usage{InputTokens: 50}, nil), left: 950, opts: []session.Option{
-			session.WithSetup(func(p *stages.Pipeline) error {
-				_, err := p.Generation.Use(chain.After("block", no))
-				return err
-			}),
+		{name: "blocked after the model was asked", backend: answering(stages.Usage{InputTokens: 50}), left: 950, opts: []session.Option{
+			session.WithPlugins(chain.After("block", no)),
 		}},
-		{name: "from a cache", backend: answering(stages.Usage{InputTokens: 50}, nil), left: 1000, opts: []session.Option{
+		{name: "from a cache", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: []session.Option{
 			session.WithSetup(func(p *stages.Pipeline) error {
 				_, err := p.Generation.Use(chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
 					return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
@@ -470,7 +445,7 @@ func TestBreaker(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := newLimit(t, ratelimit.Settings{Requests: 1, Window: time.Second})
-		b, pl := answering(stages.Usage{}, nil), stages.NewPipeline(stages.PipelineConfig{})
+		b, pl := answering(stages.Usage{}), stages.NewPipeline(stages.PipelineConfig{})
 		s := start(t, b, session.WithPipeline(pl), session.WithPlugins(p))
 		refused := 0
 		for range 20 {
@@ -491,20 +466,11 @@ func TestBreaker(t *testing.T) {
 // A stream is limited as any call, and stays a stream.
 func TestStream(t *testing.T) {
 	t.Parallel()
-	pl := stages.NewPipeline(stages.PipelineConfig{})
-	if _, err := pl.Register(t.Context(), newLimit(t, ratelimit.Settings{Requests: 1, Window: time.Hour})); err != nil {
-		t.Fatal(err)
-	}
-	if by := pl.Streaming(t.Context()).Buffered(); len(by) > 0 {
-		t.Errorf("streams are buffered because of %v", by)
-	}
-	s := start(t, answering(stages.Usage{}, nil), session.WithPipeline(pl))
+	p := newLimit(t, ratelimit.Settings{Requests: 1, Window: time.Hour})
+	plugintest.Unbuffered(t, p)
+	s := start(t, answering(stages.Usage{}), session.WithPlugins(p))
 	for want := range 2 {
-		st := s.Stream(t.Context(), "When?")
-		for _, err := range st.Text() {
-			_ = err // Result has it
-		}
-		_, err := st.Result()
+		_, _, err := plugintest.Read(s.Stream(t.Context(), "When?"))
 		var e *ratelimit.Error
 		if errors.As(err, &e) != (want == 1) {
 			t.Errorf("call %d: %v", want, err)

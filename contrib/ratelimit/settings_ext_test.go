@@ -1,18 +1,15 @@
 package ratelimit_test
 
 import (
-	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/chain/chaintest"
-	"github.com/maillon-go/maillon/contrib/config"
 	"github.com/maillon-go/maillon/contrib/ratelimit"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -32,16 +29,8 @@ func TestSettings(t *testing.T) {
 		},
 		{ratelimit.Settings{Requests: 1, TokenBurst: 3}, []string{"token_burst without tokens"}},
 	} {
-		p, err := ratelimit.New(tc.set)
-		if err == nil || p != nil {
-			t.Errorf("%+v is taken", tc.set)
-			continue
-		}
-		for _, want := range tc.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("got %v, want %s", err, want)
-			}
-		}
+		_, err := ratelimit.New(tc.set)
+		plugintest.Refused(t, err, tc.want...)
 	}
 }
 
@@ -59,21 +48,8 @@ func TestEstimate(t *testing.T) {
 
 func TestFile(t *testing.T) {
 	t.Parallel()
-	kinds := config.NewKinds()
-	config.Register(kinds, "rate_limit", func(s ratelimit.Settings) (any, error) { return ratelimit.New(s) })
-	open := func(text string) (*stages.Pipeline, error) {
-		path := filepath.Join(t.TempDir(), "maillon.yaml")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		pl := stages.NewPipeline(stages.PipelineConfig{})
-		f, err := config.Open(t.Context(), path, config.Options{Pipeline: pl, Kinds: kinds})
-		if err == nil {
-			t.Cleanup(func() { _ = f.Close(context.Background()) })
-		}
-		return pl, err
-	}
-	pl, err := open(`
+	kinds := plugintest.Kind("rate_limit", ratelimit.New)
+	pl, _, err := plugintest.Open(t, kinds, `
 plugins:
   - name: pace
     kind: rate_limit
@@ -83,7 +59,7 @@ plugins:
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, answering(stages.Usage{}, nil), session.WithPipeline(pl), session.WithLabel("team", "a"))
+	s := start(t, answering(stages.Usage{}), session.WithPipeline(pl), session.WithLabel("team", "a"))
 	if _, err := s.Chat(t.Context(), "When?"); err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +68,13 @@ plugins:
 	if !errors.As(err, &e) || e.Limit != "requests" || e.RetryAfter < 29*time.Minute {
 		t.Errorf("got %v", err)
 	}
-	for text, want := range map[string]string{
-		"plugins:\n  - {name: a, kind: rate_limit}\n":                                     "nothing is limited",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: many}}\n":           "maillon.yaml:2:",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, per: x}}\n":      "maillon.yaml:2:",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, burst: 3}}\n":    "maillon.yaml:2:",
-		"plugins:\n  - {name: a, kind: rate_limit, config: {requests: 1, window: -1s}}\n": "window is below 0",
-	} {
-		if _, err := open(text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "maillon.yaml:2:") {
-			t.Errorf("%s: got %v", text, err)
-		}
-	}
+	plugintest.Faulty(t, kinds, map[string]string{
+		"":                           "nothing is limited",
+		"{requests: many}":           "Requests",
+		"{requests: 1, per: x}":      `per "x"`,
+		"{requests: 1, burst: 3}":    "burst",
+		"{requests: 1, window: -1s}": "window is below 0",
+	})
 }
 
 func TestConformance(t *testing.T) { //nolint:paralleltest // the suite counts goroutines

@@ -43,6 +43,7 @@ var layers = []layer{
 	{"bench", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"examples", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"internal/exampletest", []string{"chain", "stages"}, []string{zap}},
+	{"internal/plugintest", []string{"chain", "stages", "session", "contrib/config"}, nil}, // for tests of plugins; they alone may import it
 	{"internal", nil, []string{anyModule}},
 }
 
@@ -152,6 +153,9 @@ func TestCheckImports(t *testing.T) {
 		{name: "examples: internal and another example", path: "examples/quickstart/main.go", imports: []string{ours + "internal/x", ours + "examples/live"}, want: []string{"may not import internal/x", "may not import examples/live"}},
 		{name: "internal: itself", path: "internal/x/a.go", imports: []string{ours + "internal/y"}},
 		{name: "internal: chain", path: "internal/x/a.go", imports: []string{ours + "chain"}, want: []string{"internal may not import chain"}},
+		{name: "the kit of plugin tests: what it may", path: "internal/plugintest/a.go", imports: []string{ours + "session", ours + "contrib/config"}},
+		{name: "the kit of plugin tests: a plugin", path: "internal/plugintest/a.go", imports: []string{ours + "contrib/pii", zap}, want: []string{"may not import contrib/pii", "may not import " + zap}},
+		{name: "the kit of plugin tests: a plugin uses it", path: "contrib/pii/a.go", imports: []string{ours + "internal/plugintest"}, want: []string{"contrib/pii may not import internal/plugintest"}},
 		{name: "the module itself", path: "session/a.go", imports: []string{project}, want: []string{"has no package"}},
 		{name: "a file outside the layers", path: "main.go", want: []string{"main.go: belongs to no layer"}},
 		{name: "a folder outside the layers", path: "pkg/a_test.go", want: []string{"belongs to no layer"}},
