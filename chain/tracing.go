@@ -13,9 +13,17 @@ func (n *node[P]) traced(c *Chain[P]) Traced {
 	return Traced{Chain: c.name, Link: n.name, Scope: n.scopeName(), Kind: n.kind, Mode: n.mode}
 }
 
+// sample is asked in every call of a chain that has a tracer, so its recover is not, unless there is something to recover.
 func (pl *plan[P]) sample(ctx context.Context) (yes bool) {
-	defer pl.tracerFailed()
-	return pl.tracer.Sample(ctx)
+	returned := false
+	defer func() {
+		if !returned {
+			pl.tracerPanicked(recover())
+		}
+	}()
+	yes = pl.tracer.Sample(ctx)
+	returned = true
+	return yes
 }
 
 // linkStart gives the link's context, the old one when the tracer has none.
@@ -67,9 +75,13 @@ func (pl *plan[P]) handlerEnd(t HandlerTracer, ctx context.Context, err error) {
 	t.HandlerEnd(ctx, pl.c.name, err)
 }
 
-// tracerFailed is deferred around every call of the tracer.
+// tracerFailed is deferred around the tracer's other calls.
 func (pl *plan[P]) tracerFailed() {
-	if v := recover(); v != nil {
+	pl.tracerPanicked(recover())
+}
+
+func (pl *plan[P]) tracerPanicked(v any) {
+	if v != nil {
 		defer func() { _ = recover() }() // in the log, or in the value's own methods
 		pl.c.log.Error("the tracer panicked", zap.String("chain", pl.c.name), errlog.Panic(v, pl.c.cfg.LogErrorText))
 	}
