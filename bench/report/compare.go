@@ -150,7 +150,8 @@ func (r Results) profile(id string, rows func(p Profile) []Row) Table {
 	return t
 }
 
-// Ahead is how many times as much as hooks the guarded peers take, and Compose as the best of the plain ones, as the bounds measured it.
+// Ahead is how many times as much as hooks the guarded peers take, Compose as the best of the plain ones, and Arounds as the best of
+// the guarded ones, as the bounds measured it.
 func (r Results) Ahead() Table {
 	t := Table{Head: []string{"scenario"}}
 	column := map[string]int{}
@@ -169,6 +170,11 @@ func (r Results) Ahead() Table {
 			t.Rows = append(t.Rows, []string{at})
 		}
 		t.Rows[row[at]] = append(t.Rows[row[at]], measured(b))
+	}
+	for i := range t.Rows {
+		for len(t.Rows[i]) < len(t.Head) {
+			t.Rows[i] = append(t.Rows[i], none)
+		}
 	}
 	return t
 }
