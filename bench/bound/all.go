@@ -66,7 +66,7 @@ func beside() []Bound {
 				Name: fmt.Sprintf("Compose / the best unguarded peer: %s, %d", w.name, n), Over: at + string(peers.Plain) + "/maillon compose", Under: at + string(peers.Plain) + "/",
 				Limit: 1.1, MaxAllocs: Uncounted,
 			})
-			if n < 10 || w.name == "block-first" { // few calls: about as dear as the best
+			if n < 10 || w.name == "block-first" { // few steps run: about as dear as the best
 				continue
 			}
 			all = append(all, Bound{
