@@ -9,8 +9,8 @@ import (
 	"github.com/maillon-go/maillon/chain"
 )
 
-// A stack trace has one frame for a hook at most, and two for an Around beside that of its own function. Profilers cut off deep
-// stacks, pprof after 128 frames or, before Go 1.23, after 64. Hooks are run by a loop: the backend behind them sees none of them.
+// A stack trace has one frame for a hook at most, and two for an Around beside that of its own function. CPU profiles keep the
+// innermost 64 frames. Hooks are run by a loop: the backend behind them sees none of them.
 func TestFramesPerLink(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

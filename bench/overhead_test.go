@@ -93,14 +93,3 @@ func TestVariants(t *testing.T) {
 		})
 	}
 }
-
-func TestByName(t *testing.T) {
-	for _, v := range slices.Concat(Variants, beside) {
-		if got, ok := ByName(v.Name); !ok || got.Doc != v.Doc {
-			t.Errorf("ByName(%q) = %v, %v", v.Name, got.Doc, ok)
-		}
-	}
-	if _, ok := ByName("nobody"); ok {
-		t.Error("found a variant that is not there")
-	}
-}

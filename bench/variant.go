@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/sony/gobreaker/v2"
 
@@ -46,6 +45,7 @@ var Variants = []Variant{
 	{"gobreaker", "gobreaker.Execute around each link", breakers},
 	{"hooks", "guarded Before hooks", hooks},
 	{"around", "guarded Around links", arounds},
+	{"asked", "guarded Before hooks whose breakers are asked in every call, by rules of their own", asked},
 	{"scoped", "guarded Before hooks, a third of them in each of three scopes", scoped},
 	{"rewrite", "guarded Before hooks that all replace the payload", rewriting},
 	{"observe", "guarded Before hooks and one inline observer", observing},
@@ -53,19 +53,6 @@ var Variants = []Variant{
 
 // PerRequest is measured beside the Variants: what a call costs that makes a scope of its own.
 var PerRequest = Variant{"request", "guarded Before hooks, and for each call a scope with two more that is bound, called and dropped", perRequest}
-
-// beside are what is measured beside the Variants.
-var beside = []Variant{PerRequest, Direct, Instruct}
-
-// ByName finds a variant, or what is measured beside them.
-func ByName(name string) (Variant, bool) {
-	for _, v := range slices.Concat(Variants, beside) {
-		if v.Name == name {
-			return v, true
-		}
-	}
-	return Variant{}, false
-}
 
 // Backend is what the links are around: it answers at once, with the payload that it gets.
 //
@@ -116,6 +103,16 @@ func before(from, to int) []chain.Link[*Payload] {
 }
 
 func hooks(links int) Handler { return chained(before(0, links)...) }
+
+func asked(links int) Handler {
+	var all []chain.Link[*Payload]
+	for i := range links {
+		all = append(all, chain.Before(fmt.Sprint("hook", i), hook, chain.Breaker(gobreaker.Settings{
+			ReadyToTrip: func(c gobreaker.Counts) bool { return c.ConsecutiveFailures > 2 },
+		})))
+	}
+	return chained(all...)
+}
 
 func arounds(links int) Handler {
 	var all []chain.Link[*Payload]

@@ -75,6 +75,12 @@ func beside() []Bound {
 			})
 		}
 	}
+	for _, who := range []string{"gobreaker", "failsafe-go"} {
+		const at = "timeout-idle/links=10/guarded/"
+		all = append(all, Bound{
+			Name: who + " / hooks: timeout-idle, 10", Over: at + who + ", cooperative", Under: at + "maillon hooks, cooperative", AtLeast: true, Limit: 1, MaxAllocs: Uncounted,
+		})
+	}
 	return all
 }
 
@@ -82,6 +88,14 @@ var growth = []Bound{
 	{
 		Name: "a hook more at 10 to 256 / a hook more at 0 to 10", Over: variant("hooks", 256), Under: variant("hooks", 10),
 		Slope: &Slope{From: variant("hooks", 0), At: [3]int{0, 10, 256}}, Limit: 1.2,
+	},
+	{
+		Name: "an Around more at 10 to 256 / an Around more at 0 to 10", Over: variant("around", 256), Under: variant("around", 10),
+		Slope: &Slope{From: variant("around", 0), At: [3]int{0, 10, 256}}, Limit: 1.2, MaxAllocs: 2,
+	},
+	{ // what the model gets is copied, beyond the processor's caches too; a square would be 16
+		Name: "a message more at 1024 to 16384 / a message more at 0 to 1024", Over: "history/links=16384/chat", Under: "history/links=1024/chat",
+		Slope: &Slope{From: "history/links=0/chat", At: [3]int{0, 1024, 16384}}, Limit: 5, MaxAllocs: Uncounted,
 	},
 	{Name: "256 disabled links beside 10 hooks / none", Over: "disabled/links=256/hooks", Under: "disabled/links=0/hooks", Limit: 1.1},
 	{Name: "an instruction after 16384 messages / after none", Over: "history/links=16384/single", Under: "history/links=0/single", Limit: 1.2, MaxAllocs: Uncounted},

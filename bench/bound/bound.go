@@ -51,7 +51,7 @@ type Result struct {
 	UnderNS float64 `json:"under_ns,omitempty"`
 	Allocs  float64 `json:"allocs"`
 	Again   bool    `json:"again,omitempty"`   // the ratio is that of a further measurement
-	OneCPU  bool    `json:"one_cpu,omitempty"` // there is no scaling to measure
+	OneCPU  bool    `json:"one_cpu,omitempty"` // there is no scaling to measure, or there was not while it was tried
 }
 
 // HasRatio says whether the bound is about one.
@@ -109,12 +109,17 @@ func (b Bound) Measure(m Meter) Result {
 		}
 		p := take(b.Over, b.Under, rounds)
 		r.Ratio, r.OverNS, r.UnderNS = p.Ratio, p.Over, p.Under
-		if b.holds(r.Ratio, b.Limit) {
+		r.OneCPU = b.Scaling && p.Under < scales
+		if !r.OneCPU && b.holds(r.Ratio, b.Limit) {
 			break
 		}
 	}
 	return r
 }
+
+// scales is the speed-up that plain closures have at least where a second CPU is free. With less than that nothing can be said
+// about anybody's.
+const scales = 1.5
 
 // Verdict is what a result amounts to.
 type Verdict string
@@ -124,7 +129,7 @@ const (
 	OK     Verdict = "ok"
 	Short  Verdict = "ok, short of the aim"
 	Missed Verdict = "MISSED"
-	None   Verdict = "not measured: one CPU"
+	None   Verdict = "not measured: no second CPU was free"
 )
 
 // Verdict says what the result amounts to.

@@ -13,14 +13,19 @@ type script struct {
 	ratios []float64
 	allocs map[string]float64
 	cpus   int
-	taken  []int // rounds of each measurement
+	speed  float64 // of the denominator's speed-up; zero: 10
+	taken  []int   // rounds of each measurement
 	kinds  string
 }
 
 func (s *script) next(kind string, rounds int) measure.Pair {
 	s.kinds += kind
 	s.taken = append(s.taken, rounds)
-	return measure.Pair{Ratio: s.ratios[min(len(s.taken), len(s.ratios))-1], Over: 20, Under: 10}
+	p := measure.Pair{Ratio: s.ratios[min(len(s.taken), len(s.ratios))-1], Over: 20, Under: 10}
+	if s.speed > 0 {
+		p.Under = s.speed
+	}
+	return p
 }
 
 func (s *script) Figure(id string, _ int) float64                { return float64(len(id)) }
@@ -53,6 +58,14 @@ func TestMeasure(t *testing.T) {
 		{"a lower bound, missed", lower, script{ratios: []float64{24.9}}, Missed, []int{Rounds, againRounds, againRounds, againRounds}, "rrrr"},
 		{"scaling", Bound{Over: "a", Under: "b", Scaling: true, AtLeast: true, Limit: 0.85}, script{ratios: []float64{0.9}, cpus: 2}, OK, []int{Rounds}, "s"},
 		{"scaling on one CPU", Bound{Over: "a", Under: "b", Scaling: true, AtLeast: true, Limit: 0.85}, script{ratios: []float64{0.1}, cpus: 1}, None, nil, ""},
+		{
+			"scaling where no second CPU is free",
+			Bound{Over: "a", Under: "b", Scaling: true, AtLeast: true, Limit: 0.85},
+			script{ratios: []float64{1}, cpus: 2, speed: 1.1},
+			None,
+			[]int{Rounds, againRounds, againRounds, againRounds},
+			"ssss",
+		},
 		{"a slope", Bound{Over: "a", Under: "b", Slope: &Slope{From: "c"}, Limit: 1.2}, script{ratios: []float64{1.3, 1.1}}, OK, []int{Rounds, againRounds}, "gg"},
 		{"no ratio", Bound{Over: "a"}, script{}, OK, nil, ""},
 		{"beyond another", Bound{Over: "a", Beyond: "c", MaxAllocs: 3}, script{allocs: map[string]float64{"a": 5, "c": 2}}, OK, nil, ""},
@@ -108,7 +121,7 @@ func TestAll(t *testing.T) {
 		seen[b.Name] = true
 		groups[b.Group]++
 	}
-	if groups[Price] != 9 || groups[Peers] < 30 || groups[Growth] != 4 {
+	if groups[Price] != 9 || groups[Peers] < 30 || groups[Growth] != 6 {
 		t.Errorf("%v", groups)
 	}
 }

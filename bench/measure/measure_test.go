@@ -54,13 +54,54 @@ func TestPair(t *testing.T) {
 	}
 }
 
+// Runs that something else made longer, here all of the first calls and then some, do not leave a cell with few calls for ever.
+func TestSamplerFindsItsCalls(t *testing.T) {
+	const length, call = 4 * time.Millisecond, 10 * time.Microsecond
+	calls := 0
+	s := NewSampler(Work{Handler: func(_ context.Context, p *bench.Payload) (*bench.Payload, error) {
+		took := call
+		if calls++; calls < 40 || calls%1000 == 0 {
+			took = 2 * time.Millisecond
+		}
+		for start := time.Now(); time.Since(start) < took; { //nolint:revive // busy, since that is what is measured
+		}
+		return p, nil
+	}}, length)
+	if want := int(length / call); s.Calls() < want/3 || s.Calls() > want*3 {
+		t.Errorf("%d calls in a sample, want about %d", s.Calls(), want)
+	}
+	slow := NewSampler(Work{Handler: func(_ context.Context, p *bench.Payload) (*bench.Payload, error) {
+		for start := time.Now(); time.Since(start) < length; { //nolint:revive // the same
+		}
+		return p, nil
+	}}, length/4)
+	if slow.Calls() != 1 {
+		t.Errorf("%d calls in a sample that has room for none", slow.Calls())
+	}
+}
+
+// A sample begins warm: some calls are made ahead of it, and do not count.
+func TestSamplerWarmsUp(t *testing.T) {
+	calls := 0
+	s := NewSampler(Work{MaxCalls: 64, Handler: func(_ context.Context, p *bench.Payload) (*bench.Payload, error) { calls++; return p, nil }}, Long)
+	calls = 0
+	if s.NS(); calls != 64+64/warmUp {
+		t.Errorf("%d calls, want %d and an eighth", calls, 64)
+	}
+}
+
 // What belongs to a sample is done in its place: one Before, the calls, one After.
 func TestSamplerDoesWhatBelongsToASample(t *testing.T) {
-	var before, after int
+	var before, after, done int
 	var calls atomic.Int64
 	w := Work{
-		Before:   func() { before++ },
-		After:    func() { after++ },
+		Before: func() { before++ },
+		After:  func() { after++ },
+		Done: func() {
+			if done++; done > after {
+				t.Error("done before after")
+			}
+		},
 		Handler:  func(_ context.Context, p *bench.Payload) (*bench.Payload, error) { calls.Add(1); return p, nil },
 		MaxCalls: 50,
 	}
@@ -71,11 +112,11 @@ func TestSamplerDoesWhatBelongsToASample(t *testing.T) {
 	for _, goroutines := range []int{0, 1, 3} {
 		s.Goroutines = goroutines
 		calls.Store(0)
-		before, after = 0, 0
+		before, after, done = 0, 0, 0
 		if ns := s.NS(); ns <= 0 {
 			t.Errorf("%v ns", ns)
 		}
-		if want := int64(50 * max(1, goroutines)); calls.Load() != want || before != 1 || after != 1 {
+		if want := int64(50 * max(1, goroutines)); calls.Load() != want || before != 1 || after != 1 || done != 1 {
 			t.Errorf("%d goroutines: %d calls, want %d; %d before, %d after", goroutines, calls.Load(), want, before, after)
 		}
 	}

@@ -15,10 +15,10 @@ import (
 type Work struct {
 	Handler bench.Handler
 	Fails   error // what every call returns, by errors.Is
-	// Before is run ahead of each sample and its time does not count; that of After does: work that a call put off.
-	Before, After func()
-	MaxCalls      int // in a sample; zero: as many as its time allows
-	Goroutines    int // that call at once; zero: one
+	// Before is run ahead of each sample, Done behind it, and their time does not count; that of After does: work that a call put off.
+	Before, After, Done func()
+	MaxCalls            int // in a sample; zero: as many as its time allows
+	Goroutines          int // that call at once; zero: one
 }
 
 // How long samples take: short ones end before the system gives the CPU to somebody else, so that on a busy machine most of them
@@ -28,35 +28,41 @@ const (
 	Long  = 8 * time.Millisecond
 )
 
+// warmUp is the part of a sample's calls that are made ahead of it and do not count, so that caches are warm. There are none where
+// calls leave work behind them.
+const warmUp = 8
+
 // Sampler takes samples of one Work. Not safe for concurrent use.
 type Sampler struct {
 	Work
 	calls int // in a sample, of each goroutine
 }
 
-// NewSampler finds how many calls make a sample of that length.
+// NewSampler finds how many calls make a sample of that length. It takes the least of several runs, since what else the machine does
+// makes a run longer: with too few calls a cell would measure cold caches for as long as the report lasts.
 func NewSampler(w Work, length time.Duration) *Sampler {
 	s := &Sampler{Work: w, calls: 1}
 	s.run() // the first call builds what is built once
-	for took := s.run(); ; took = s.run() {
-		if took >= length/8 {
-			s.calls = max(1, int(float64(s.calls)*float64(length)/float64(took)))
-			break
-		}
-		s.calls *= 2
+	for range 24 {
+		took := max(1, min(s.run(), s.run(), s.run()))
+		fits := took >= length*3/4 && took <= length*4/3 || s.calls == 1 && took > length
+		s.calls = max(1, int(float64(s.calls)*min(8, float64(length)/float64(took))))
 		if w.MaxCalls > 0 && s.calls >= w.MaxCalls {
+			s.calls, fits = w.MaxCalls, true
+		}
+		if fits {
 			break
 		}
-	}
-	if w.MaxCalls > 0 {
-		s.calls = min(s.calls, w.MaxCalls)
 	}
 	return s
 }
 
+// Calls is how many calls there are in a sample, of all goroutines together.
+func (s *Sampler) Calls() int { return s.calls * max(1, s.Goroutines) }
+
 // NS is one sample: nanoseconds per call. With several goroutines it is the time in which one call is done by one of them.
 func (s *Sampler) NS() float64 {
-	return float64(s.run().Nanoseconds()) / float64(s.calls*max(1, s.Goroutines))
+	return float64(s.run().Nanoseconds()) / float64(s.Calls())
 }
 
 // Memory is what a call allocates: how often, rounded down as package testing does it, and how many bytes. What other
@@ -76,12 +82,21 @@ func (s *Sampler) Memory() (allocs, bytes float64) {
 		s.After()
 	}
 	runtime.ReadMemStats(&after)
+	if s.Done != nil {
+		s.Done()
+	}
 	return float64((after.Mallocs - before.Mallocs) / uint64(calls)), float64((after.TotalAlloc - before.TotalAlloc) / uint64(calls))
 }
 
 func (s *Sampler) run() time.Duration {
 	if s.Before != nil {
 		s.Before()
+	}
+	if s.Done != nil {
+		defer s.Done()
+	}
+	if s.After == nil {
+		s.loop(s.calls / warmUp)
 	}
 	start := time.Now()
 	if s.Goroutines > 1 {

@@ -14,7 +14,7 @@ import (
 // executor in each call. A breaker opens at the first failure; the excluding form handles no error but those that are somebody's fault.
 var failsafeGo = Peer{
 	Name: "failsafe-go", Module: "github.com/failsafe-go/failsafe-go",
-	Does:      "an executor with a circuit breaker around each step, which counts the backend's errors as the step's; policies that compose; panics not contained",
+	Does:      "an executor with a circuit breaker around each step and all behind it, whose errors count as the step's; policies that compose; panics not contained",
 	Builds:    map[Grade]Build{Guarded: executors(circuitbreaker.NewWithDefaults[*bench.Payload])},
 	Excluding: executors(faultsOnly),
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/maillon-go/maillon/bench"
 )
 
-// grpc-go's unary server interceptors. Its server chains them by a closure that each call makes for each of them, which this
-// does as well, since the server's own function for it is not exported. No server, codec or network is part of it. Recovering
-// has go-grpc-middleware's recovery interceptor in front of each step.
+// grpc-go's unary server interceptors, chained as its server does, whose own function for it is not exported: one alone is used as it
+// is, and of several each call makes a closure for what each but the last calls next. No server, codec or network is part of it.
+// Recovering has go-grpc-middleware's recovery interceptor in front of each step.
 var grpcGo = Peer{
 	Name: "grpc-go", Module: "google.golang.org/grpc", With: "github.com/grpc-ecosystem/go-grpc-middleware/v2",
 	Does:   "unary server interceptors, chained as grpc.ChainUnaryInterceptor does; untyped; recovering: go-grpc-middleware's recovery in front of each step; no breaker",
@@ -35,8 +35,14 @@ func unary(recovering bool) Build {
 		}
 		last := func(ctx context.Context, req any) (any, error) { return backend(ctx, req.(*bench.Payload)) }
 		info := &grpc.UnaryServerInfo{FullMethod: "/bench/Call"}
+		call := func(ctx context.Context, p *bench.Payload) (any, error) {
+			return all[0](ctx, p, info, behind(all, 0, info, last))
+		}
+		if len(all) == 0 {
+			call = func(ctx context.Context, p *bench.Payload) (any, error) { return last(ctx, p) }
+		}
 		return func(ctx context.Context, p *bench.Payload) (*bench.Payload, error) {
-			out, err := rest(all, 0, info, last)(ctx, p)
+			out, err := call(ctx, p)
 			if err != nil {
 				return nil, err
 			}
@@ -45,12 +51,12 @@ func unary(recovering bool) Build {
 	}
 }
 
-// rest is what an interceptor calls next.
-func rest(all []grpc.UnaryServerInterceptor, i int, info *grpc.UnaryServerInfo, last grpc.UnaryHandler) grpc.UnaryHandler {
-	if i == len(all) {
+// behind is what an interceptor calls next.
+func behind(all []grpc.UnaryServerInterceptor, i int, info *grpc.UnaryServerInfo, last grpc.UnaryHandler) grpc.UnaryHandler {
+	if i == len(all)-1 {
 		return last
 	}
 	return func(ctx context.Context, req any) (any, error) {
-		return all[i](ctx, req, info, rest(all, i+1, info, last))
+		return all[i+1](ctx, req, info, behind(all, i+1, info, last))
 	}
 }

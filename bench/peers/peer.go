@@ -50,7 +50,7 @@ type Peer struct {
 }
 
 // All are the peers, in the order of reports.
-var All = []Peer{closures, hooks, arounds, compose, breakers, failsafeGo, smithy, goKit, aliceChain, connectGo, grpcGo, eino}
+var All = []Peer{closures, hooks, arounds, compose, breakers, breakersAlone, failsafeGo, smithy, goKit, aliceChain, connectGo, grpcGo, eino}
 
 // ByName finds one.
 func ByName(name string) (Peer, bool) {

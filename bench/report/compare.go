@@ -190,9 +190,13 @@ func (r Results) All() string {
 	return out
 }
 
+// cost is that of a cell, with its interval where that is a wide one.
 func (r Results) cost(scenario string, links int, g peers.Grade, peer string) string {
 	for _, c := range r.of(scenario) {
 		if c.Links == links && c.Grade == string(g) && c.Peer == peer {
+			if max(c.High-c.NS, c.NS-c.Low) > 0.1*c.NS {
+				return cost(c) + " " + spread(c)
+			}
 			return cost(c)
 		}
 	}

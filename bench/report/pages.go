@@ -74,7 +74,7 @@ func profiledPart(id string) part { return table(func(r Results) Table { return 
 
 // String says where the figures are from, in a line.
 func (w Where) String(r Results) string {
-	return fmt.Sprintf("%s, %d CPUs, %s/%s, %s; commit %s, %s; medians of %d samples of %s each, every cell once per round, in an order that changes.\n",
+	return fmt.Sprintf("%s, %d CPUs, %s/%s, %s; commit %s, %s; medians of %d samples of about %s each, every cell once per round, in an order that changes.\n",
 		w.CPU, w.CPUs, w.OS, w.Arch, w.Go, w.Commit, w.Date, r.Rounds, r.Sample)
 }
 
@@ -100,8 +100,8 @@ func (r Results) Fill(page, to string) (string, error) {
 	return out, errors.Join(errs...)
 }
 
-// Update fills the pages of the repository at root from the results in its Folder, and makes the tables and charts there.
-func Update(root string) error {
+// Draw makes the tables and charts beside the results in the Folder of the repository at root.
+func Draw(root string) error {
 	dir := filepath.Join(root, Folder)
 	r, err := Load(dir)
 	if err != nil {
@@ -115,6 +115,18 @@ func Update(root string) error {
 		if err := os.WriteFile(filepath.Join(dir, name), files[name], 0o644); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Update does as Draw, and fills the pages of the repository.
+func Update(root string) error {
+	if err := Draw(root); err != nil {
+		return err
+	}
+	r, err := Load(filepath.Join(root, Folder))
+	if err != nil {
+		return err
 	}
 	for _, page := range Pages {
 		path := filepath.Join(root, page)

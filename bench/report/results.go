@@ -43,6 +43,7 @@ type Cell struct {
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
 	Confidence float64 `json:"confidence"`
+	Calls      int     `json:"calls"` // in a sample
 	Allocs     float64 `json:"allocs"`
 	Bytes      float64 `json:"bytes"`
 }

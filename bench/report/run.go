@@ -62,7 +62,7 @@ func Run(o Options) Results {
 		allocs, bytes := samplers[i].Memory()
 		r.Cells = append(r.Cells, Cell{
 			ID: c.ID(), Scenario: c.Scenario, Peer: c.Peer, Grade: string(c.Grade), Links: c.Links,
-			NS: sum.Center, Low: sum.Lo, High: sum.Hi, Confidence: sum.Confidence, Allocs: allocs, Bytes: bytes,
+			NS: sum.Center, Low: sum.Lo, High: sum.Hi, Confidence: sum.Confidence, Calls: samplers[i].Calls(), Allocs: allocs, Bytes: bytes,
 		})
 	}
 	if o.Only != nil {

@@ -32,14 +32,18 @@ func cpu() string {
 	return "unknown CPU"
 }
 
-// commit is that of the checkout, with a plus where files differ from it, or unknown outside of one.
+// Clean says that the commit has everything that was measured.
+func (w Where) Clean() bool { return !strings.HasSuffix(w.Commit, "+") }
+
+// commit is that of the checkout, with a plus where files differ from it, other than those that reports write, or unknown outside of one.
 func commit(ctx context.Context) string {
 	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
 	id := strings.TrimSpace(string(head))
-	if changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(changed) > 0 {
+	if changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--untracked-files=no", "--",
+		":(top)", ":(top,exclude)"+Folder, ":(top,exclude)"+Pages[0], ":(top,exclude)"+Pages[1]).Output(); err != nil || len(changed) > 0 {
 		id += "+"
 	}
 	return id

@@ -44,6 +44,9 @@ func TestEveryCellDoesItsWork(t *testing.T) {
 				if w.After != nil {
 					w.After()
 				}
+				if w.Done != nil {
+					w.Done()
+				}
 				if ns := measure.NewSampler(w, time.Microsecond).NS(); ns <= 0 {
 					t.Errorf("%v ns per call", ns)
 				}

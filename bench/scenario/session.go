@@ -43,12 +43,12 @@ func remembering(k stages.HistoryKind, n int) measure.Work {
 	ctx := context.Background()
 	return measure.Work{
 		MaxCalls: turns,
-		Before: func() {
-			if s != nil {
-				if err := s.Close(ctx); err != nil {
-					panic(err)
-				}
+		Done: func() {
+			if err := s.Close(ctx); err != nil {
+				panic(err)
 			}
+		},
+		Before: func() {
 			s = must(session.Start(ctx, session.WithPipeline(p), session.WithBackend(bench.Model()), session.WithHistory(past),
 				session.WithHistoryKind(k)))
 		},
@@ -68,23 +68,38 @@ func sessions() Scenario {
 	return s
 }
 
+// among opens the others for each sample and closes them behind it, so that alone is alone whatever else is measured.
 func among(n int) measure.Work {
-	p, ctx := bench.Watched(1), context.Background()
-	all := make([]*session.Session, n)
-	for i := range all {
-		all[i] = must(session.Start(ctx, session.WithPipeline(p), session.WithBackend(bench.Model()), session.WithHistoryKind(stages.HistorySingle)))
-		must(all[i].Instruct(ctx, bench.Question))
-	}
+	c := crowd{n: n, pipeline: bench.Watched(1)}
 	return measure.Work{
-		MaxCalls: turns,
-		Before: func() {
-			if err := all[0].Reset(ctx, "a new sample"); err != nil {
-				panic(err)
-			}
-		},
+		MaxCalls: turns, Before: c.open, Done: c.close,
 		Handler: func(ctx context.Context, p *bench.Payload) (*bench.Payload, error) {
-			_, err := all[0].Instruct(ctx, bench.Question)
+			_, err := c.all[0].Instruct(ctx, bench.Question)
 			return p, err
 		},
 	}
+}
+
+type crowd struct {
+	n        int
+	pipeline *stages.Pipeline
+	all      []*session.Session
+}
+
+func (c *crowd) open() {
+	ctx := context.Background()
+	for range c.n {
+		s := must(session.Start(ctx, session.WithPipeline(c.pipeline), session.WithBackend(bench.Model()), session.WithHistoryKind(stages.HistorySingle)))
+		must(s.Instruct(ctx, bench.Question))
+		c.all = append(c.all, s)
+	}
+}
+
+func (c *crowd) close() {
+	for _, s := range c.all {
+		if err := s.Close(context.Background()); err != nil {
+			panic(err)
+		}
+	}
+	c.all = nil
 }

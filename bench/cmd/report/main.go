@@ -1,7 +1,7 @@
 // Command report measures every cell of package scenario and every bound, and writes what it found.
 //
-//	go run -C bench ./cmd/report                    # some minutes; writes bench/results
-//	go run -C bench ./cmd/report -write             # the tables and charts of the pages too
+//	go run -C bench ./cmd/report                    # some minutes; writes bench/results: JSON, tables, charts
+//	go run -C bench ./cmd/report -write             # the parts of the pages that are made from them too
 //	go run -C bench ./cmd/report -only '^noop/.*=10/'  # some cells, to the terminal only
 //	go run -C bench ./cmd/report -quick             # a few samples of each, to the terminal only
 //	go run -C bench ./cmd/report -render            # measures nothing: pages from the results that are there
@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -32,8 +33,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root := flags.String("root", "..", "the root of the repository, from here")
 	only := flags.String("only", "", "measure the cells whose ids match this regular `expression`, and write nothing")
 	quick := flags.Bool("quick", false, "take three short samples of each, and write nothing")
-	write := flags.Bool("write", false, "fill the pages, tables and charts from the results")
-	render := flags.Bool("render", false, "measure nothing, and fill them from the results that are there")
+	write := flags.Bool("write", false, "fill the pages from the results, too")
+	render := flags.Bool("render", false, "measure nothing, and fill pages, tables and charts from the results that are there")
 	flags.IntVar(&o.Rounds, "rounds", o.Rounds, "samples of each cell")
 	if err := flags.Parse(args); err != nil {
 		return 2
@@ -62,6 +63,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		o.Rounds, o.Sample, o.Profile = 3, 200*time.Microsecond, 100*time.Millisecond
 	}
 	o.Where = report.Here(context.Background())
+	if *only == "" && !*quick && !o.Where.Clean() {
+		return fail(errors.New("there are changes that are in no commit, so nobody could measure the same again: commit them first, or take -quick"))
+	}
 	r := report.Run(o)
 	fmt.Fprintf(stdout, "%s%s\n", r.Where.String(r), r.All())
 	if *only != "" {
@@ -72,10 +76,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		if err := report.Save(filepath.Join(*root, report.Folder, report.File), r); err != nil {
 			return fail(err)
 		}
+		finish := report.Draw
 		if *write {
-			if err := report.Update(*root); err != nil {
-				return fail(err)
-			}
+			finish = report.Update
+		}
+		if err := finish(*root); err != nil {
+			return fail(err)
 		}
 	}
 	if missed := r.Missed(); len(missed) > 0 {
