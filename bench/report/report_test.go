@@ -39,6 +39,9 @@ func TestPagesSayWhatTheResultsSay(t *testing.T) {
 		if filled != string(b) {
 			t.Errorf("%s has figures that are not in %s/%s: %s", page, Folder, File, again)
 		}
+		if loose := figure.FindString(marked.ReplaceAllString(string(b), "")); loose != "" {
+			t.Errorf("%s has the figure %q outside of the parts that are made from the results", page, loose)
+		}
 		if n := len(marked.FindAllString(string(b), -1)); n < 3 {
 			t.Errorf("%s has %d parts of the report", page, n)
 		}
@@ -63,6 +66,9 @@ func TestPagesSayWhatTheResultsSay(t *testing.T) {
 		}
 	}
 }
+
+// figure is a price in prose.
+var figure = regexp.MustCompile(`\d[\d.,]*\s?([nµ]s|nanoseconds|microseconds)\b`)
 
 // texts are the labels of a chart.
 func texts(svg []byte) []string {
