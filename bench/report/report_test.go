@@ -110,6 +110,9 @@ func TestCommittedResultsAreWhole(t *testing.T) {
 			}
 		}
 	}
+	if !r.Soak.Where.Clean() || r.Soak.Duration < 10*time.Minute {
+		t.Errorf("the soak is one of %v, of %s: make soak SOAKFLAGS=-save", r.Soak.Duration, r.Soak.Where.Commit)
+	}
 	if !r.Where.Clean() {
 		t.Errorf("the results are of %s, which nobody else has%s", r.Where.Commit, again)
 	}

@@ -29,7 +29,19 @@ type Soak struct {
 	HeapAfter  uint64        `json:"heap_after"`
 	Goroutines [3]int        `json:"goroutines"` // before, most, after
 	Records    int64         `json:"records"`    // durable, of the audit
-	Signed     int64         `json:"signed"`     // acknowledged to the calls
+	Signed     int64         `json:"signed"`     // that the audit says it has written
+	OfCalls    [4]int64      `json:"of_calls"`   // durable, of calls by their verdict
+	Trips      int64         `json:"trips"`      // of the breaker that is to open
+
+	Hits      int64 `json:"hits"` // of the cache
+	Misses    int64 `json:"misses"`
+	Evictions int64 `json:"evictions"`
+
+	// While no session is open and the plugins are there: after a tenth of the time, and at the end.
+	HeapEarly       uint64 `json:"heap_early"`
+	HeapLate        uint64 `json:"heap_late"`
+	GoroutinesEarly int    `json:"goroutines_early"`
+	GoroutinesLate  int    `json:"goroutines_late"`
 }
 
 // SoakFile is its name in Folder.
@@ -47,6 +59,10 @@ func (s Soak) Table() Table {
 		{"outcomes that observers saw", fmt.Sprint(s.Outcomes)},
 		{"background jobs queued, done, dropped", fmt.Sprintf("%d, %d, %d", s.Queued, s.Done, s.Dropped)},
 		{"audit records acknowledged, on disk", fmt.Sprintf("%d, %d", s.Signed, s.Records)},
+		{"of calls on disk: allowed, blocked, failed, canceled", fmt.Sprintf("%d, %d, %d, %d", s.OfCalls[0], s.OfCalls[1], s.OfCalls[2], s.OfCalls[3])},
+		{"cache hits, misses, evictions", fmt.Sprintf("%d, %d, %d", s.Hits, s.Misses, s.Evictions)},
+		{"times that a breaker opened", fmt.Sprint(s.Trips)},
+		{"heap with the plugins and no session: after a tenth, at the end", fmt.Sprintf("%s, %s", mb(s.HeapEarly), mb(s.HeapLate))},
 		{"heap before, most, after", fmt.Sprintf("%s, %s, %s", mb(s.HeapBefore), mb(s.HeapMost), mb(s.HeapAfter))},
 		{"goroutines before, most, after", fmt.Sprintf("%d, %d, %d", s.Goroutines[0], s.Goroutines[1], s.Goroutines[2])},
 	}}

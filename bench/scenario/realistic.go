@@ -29,6 +29,11 @@ func realistic() Scenario {
 }
 
 func production(names []string) measure.Work {
+	w, _ := inProduction(names)
+	return w
+}
+
+func inProduction(names []string) (measure.Work, stack.Stack) {
 	st := must(stack.New(audit.ToWriter(io.Discard)))
 	p := stages.NewPipeline(stages.PipelineConfig{})
 	ctx := context.Background()
@@ -41,7 +46,8 @@ func production(names []string) measure.Work {
 	model := session.BackendFunc(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 		return g.Done(stages.GenerationResult{Output: stages.Output{Text: stack.Answer, FinishReason: stages.FinishStop}}), nil
 	})
-	s := must(session.Start(ctx, session.WithPipeline(p), session.WithBackend(model), session.WithUser("u-1"), session.WithHistoryKind(stages.HistorySingle)))
+	s := must(session.Start(ctx, session.WithPipeline(p), session.WithBackend(model), session.WithUser("u-1"), session.WithModel(stack.Model),
+		session.WithHistoryKind(stages.HistorySingle)))
 	var n atomic.Int64
 	return measure.Work{
 		MaxCalls: turns,
@@ -54,5 +60,5 @@ func production(names []string) measure.Work {
 			_, err := s.Instruct(ctx, stack.Prompt(int(n.Add(1))))
 			return p, err
 		},
-	}
+	}, st
 }

@@ -29,8 +29,8 @@ type Stack struct {
 	Profiler *profiler.Plugin
 }
 
-// New makes them, with an audit that writes to a sink. The cache keeps 4 MB, so that it is full soon and stays so; the
-// audit's buffer has room for what comes while a sink is down.
+// New makes them, with an audit that writes to a sink. The cache keeps 4 MB, so that it is full after some thousand answers and stays
+// so; the audit's buffer has room for what comes while a sink is down.
 func New(sink audit.Sink) (s Stack, err error) {
 	var errs [6]error
 	s.Policy, errs[0] = policy.New(policy.Settings{Rules: []policy.Rule{
@@ -69,6 +69,9 @@ func (s Stack) Tracer() chain.Tracer { return s.Profiler }
 
 // Forbidden is a term that the policy blocks.
 const Forbidden = "dynamite"
+
+// Model is the name of the model. Without one nothing is cached.
+const Model = "harbour-7b"
 
 // Prompt is about 2 KB of prose with an address in it. Another number makes another prompt, which no cache has seen.
 func Prompt(n int) string { return fmt.Sprintf("Request %d.\n%s", n, prose) }

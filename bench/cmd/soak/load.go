@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/sony/gobreaker/v2"
 
 	"github.com/maillon-go/maillon/bench/stack"
 	"github.com/maillon-go/maillon/chain"
@@ -38,12 +39,12 @@ func newLoad(ctx context.Context, path string) (*load, error) {
 			}
 			return g, nil
 		}, chain.TripAfter(never)),
-		chain.Before("fails open", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-			if f.every(1, 50) {
+		chain.Before(failsOpen, func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+			if f.burst(1, 20, 400) {
 				return nil, errors.New("a link's own error")
 			}
 			return g, nil
-		}, chain.OnFailure(chain.Ignore), chain.TripAfter(10)), // and trips now and then
+		}, chain.OnFailure(chain.Ignore), chain.TripAfter(failuresToTrip), chain.Breaker(gobreaker.Settings{Timeout: time.Second})),
 		chain.Before("hangs", func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
 			if f.every(2, 250) {
 				<-ctx.Done()
@@ -66,11 +67,20 @@ func newLoad(ctx context.Context, path string) (*load, error) {
 
 const never = 1 << 31
 
+// failsOpen is the link whose breaker opens, since its errors come in bursts, and closes again.
+const (
+	failsOpen      = "fails open"
+	failuresToTrip = 8
+)
+
 // faults count how often each could have happened.
 type faults [8]atomic.Int64
 
 // every is true one time in n for each of the places.
 func (f *faults) every(place, n int) bool { return f[place].Add(1)%int64(n) == 0 }
+
+// burst is true for the first some of every n times.
+func (f *faults) burst(place, some, n int) bool { return f[place].Add(1)%int64(n) < int64(some) }
 
 // failing is the file as a sink that refuses a batch every ten seconds while calls are made: for a second records wait, then they come
 // again. What a file refuses to the very end would be lost, as it must be.
@@ -120,23 +130,26 @@ type caller struct{}
 // turns are how many calls a session makes: each goes through the links with all that was said before.
 const turns = 10
 
-// enough is how many calls are made also when the time is over: by then each fault has happened.
-const enough = 600
+// enough is how many calls are made also when the time is over: by then each fault has happened. After many the cache is full.
+const (
+	enough = 600
+	many   = 20_000
+)
 
-// work makes calls until the time is over.
+// work makes calls until the time is over, or later if there are too few.
 func (l *load) work(ctx context.Context, seed uint64, latencies *hdrhistogram.Histogram) {
 	r := rand.New(rand.NewPCG(seed, 7))
 	goesOn := func() bool { return ctx.Err() == nil || sum(&l.called) < enough }
 	whole := context.WithoutCancel(ctx) // the end of the run cuts no call off
 	for goesOn() {
-		s, err := session.Start(whole, session.WithPipeline(l.pipeline), session.WithBackend(backend{l}), session.WithUser("u-1"))
+		s, err := session.Start(whole, session.WithPipeline(l.pipeline), session.WithBackend(backend{l}), session.WithUser("u-1"), session.WithModel(stack.Model))
 		if err != nil {
 			panic(err)
 		}
 		for n := 0; n < turns && goesOn(); n++ {
 			start := time.Now()
 			verdict := l.call(whole, s, r)
-			_ = latencies.RecordValue(int64(time.Since(start)))
+			_ = latencies.RecordValue(min(int64(time.Since(start)), latencies.HighestTrackableValue()))
 			l.called[verdict].Add(1)
 		}
 		if err := s.Close(whole); err != nil {

@@ -8,8 +8,10 @@
 //
 //   - every call has one outcome, as the caller saw it;
 //   - background jobs: queued = done + dropped;
-//   - audit records that were acknowledged are the records that are on disk;
-//   - memory and goroutines come back to where they were.
+//   - audit records that were acknowledged are the records that are on disk, and each call's outcome is among them;
+//   - memory and goroutines come back to where they were, with the plugins still there and without them;
+//   - the breaker that is to open does, and the cache has hits, misses and, when it is full, evictions;
+//   - the calls end when the time is over.
 package main
 
 import (
@@ -45,6 +47,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if flags.NArg() > 0 || *duration <= 0 || *workers < 1 {
 		fmt.Fprintf(stderr, "soak: unexpected arguments %q, or nothing to do\n", flags.Args())
+		return 2
+	}
+	if where := report.Here(ctx); *save && !where.Clean() {
+		fmt.Fprintln(stderr, "soak: there are changes that are in no commit, so nobody could run the same again: commit them first, or leave -save")
 		return 2
 	}
 	result, faults, err := soak(ctx, *duration, *workers, stderr)

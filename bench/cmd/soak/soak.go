@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,6 +66,86 @@ func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer)
 	return res, faults, nil
 }
 
+// phase is a stretch of the load, all of whose sessions are closed when it ends.
+func (l *load) phase(ctx context.Context, d time.Duration, workers int, all *hdrhistogram.Histogram) (took time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	start := time.Now()
+	hists := make([]*hdrhistogram.Histogram, workers)
+	var running sync.WaitGroup
+	for i := range hists {
+		hists[i] = hdrhistogram.New(1, int64(time.Minute), 3)
+		running.Go(func() { l.work(ctx, uint64(start.UnixNano())+uint64(i), hists[i]) })
+	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); running.Wait() }()
+	select {
+	case <-ended:
+	case <-time.After(d + patience):
+		stacks := make([]byte, 1<<20)
+		return 0, fmt.Errorf("calls still run %v after the time was over:\n%s", patience, stacks[:runtime.Stack(stacks, true)])
+	}
+	took = time.Since(start)
+	for _, h := range hists {
+		all.Merge(h)
+	}
+	return took, nil
+}
+
+// patience is how long calls may take to end when the time is over.
+const patience = 2 * time.Minute
+
+// recordsOfCalls counts the records of components in the audit's file, by verdict: one for each call, whatever became of it.
+func recordsOfCalls(path string) (n [4]int64, err error) {
+	files, err := filepath.Glob(path + "*") // rotated ones, too
+	if err != nil {
+		return n, err
+	}
+	for _, name := range files {
+		if ext := filepath.Ext(name); ext == ".head" || ext == ".lock" {
+			continue
+		}
+		err := eachLine(name, func(line []byte) error {
+			if !bytes.Contains(line, []byte(`"chain":"component"`)) {
+				return nil
+			}
+			var r struct {
+				Record struct {
+					Verdict chain.Verdict `json:"verdict"`
+				} `json:"record"`
+			}
+			if err := json.Unmarshal(line, &r); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			n[r.Record.Verdict]++
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func eachLine(name string, do func(line []byte) error) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // it is read only
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		if err := do(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+// kept is what the plugins may come to keep after the first tenth: the cache's 4 MB and what they take to manage.
+const kept = 12 << 20
+
 // slack is what the heap may have grown by for reasons of the runtime's own.
 const slack = 2 << 20
 
@@ -72,23 +155,24 @@ func once(ctx context.Context, path string, d time.Duration, workers int, progre
 	if err != nil {
 		return res, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	start := time.Now()
-	hists := make([]*hdrhistogram.Histogram, workers)
-	var running, watching sync.WaitGroup
-	for i := range hists {
-		hists[i] = hdrhistogram.New(1, int64(time.Minute), 3)
-		running.Go(func() { l.work(ctx, uint64(i), hists[i]) })
+	all := hdrhistogram.New(1, int64(time.Minute), 3)
+	var watching sync.WaitGroup
+	watching.Go(func() { l.peak.watch(ctx, progress, time.Now(), d, &l.called) })
+	// In between, when all sessions are closed and the plugins are as they are, is the moment with which the end is compared.
+	took, err := l.phase(ctx, d/10, workers, all)
+	early, earlyGoroutines := settled()
+	if err == nil {
+		var more time.Duration
+		more, err = l.phase(ctx, d-d/10, workers, all)
+		took += more
 	}
-	watching.Go(func() { l.peak.watch(ctx, progress, start, d, &l.called) })
-	running.Wait()
+	late, lateGoroutines := settled()
 	cancel()
 	watching.Wait()
-	took := time.Since(start)
-	all := hdrhistogram.New(1, int64(time.Minute), 3)
-	for _, h := range hists {
-		all.Merge(h)
+	if err != nil {
+		return res, nil, err
 	}
 	if err := l.close(context.WithoutCancel(ctx)); err != nil {
 		return res, nil, err
@@ -98,8 +182,15 @@ func once(ctx context.Context, path string, d time.Duration, workers int, progre
 	if err != nil {
 		return res, nil, err
 	}
+	if res.OfCalls, err = recordsOfCalls(path); err != nil {
+		return res, nil, err
+	}
 	jobs := l.pipeline.Dispatcher().Stats()
+	trips, _ := l.pipeline.Generation.Stats().Link(failsOpen)
+	cached := l.plugins.Cache.Stats()
 	res = report.Soak{
+		OfCalls: res.OfCalls, Trips: trips.Trips, Hits: cached.Hits + cached.Shared, Misses: cached.Misses, Evictions: cached.Evictions,
+		HeapEarly: early, HeapLate: late, GoroutinesEarly: earlyGoroutines, GoroutinesLate: lateGoroutines,
 		Duration: took.Round(time.Second), Calls: sum(&l.called), Streams: l.streams.Load(), PerSecond: float64(sum(&l.called)) / took.Seconds(),
 		P50: quantile(all, 50), P99: quantile(all, 99), P999: quantile(all, 99.9), Most: time.Duration(all.Max()).Round(10 * time.Microsecond),
 		Allowed: l.verdicts[chain.Allowed].Load(), Blocked: l.verdicts[chain.Blocked].Load(), Failed: l.verdicts[chain.Failed].Load(), Canceled: l.verdicts[chain.Canceled].Load(),
@@ -120,6 +211,21 @@ func (l *load) holds(res report.Soak, written audit.Stats) (faults []string) {
 		if l.called[v].Load() == 0 {
 			fault("no call was %v: the load lacks something", v)
 		}
+	}
+	if res.OfCalls != [4]int64{res.Allowed, res.Blocked, res.Failed, res.Canceled} {
+		fault("the audit's file has %v records of calls that were allowed, blocked, failed, canceled; observers saw %d, %d, %d, %d", res.OfCalls, res.Allowed, res.Blocked, res.Failed, res.Canceled)
+	}
+	if res.Trips == 0 {
+		fault("the breaker of %q never opened", failsOpen)
+	}
+	if res.Hits == 0 || res.Misses == 0 || res.Evictions == 0 && res.Calls > many {
+		fault("the cache had %d hits, %d misses, %d evictions: the load lacks something", res.Hits, res.Misses, res.Evictions)
+	}
+	if res.HeapLate > res.HeapEarly+res.HeapEarly/4+kept {
+		fault("with the plugins there, a heap of %d bytes after a tenth of the time, %d at the end", res.HeapEarly, res.HeapLate)
+	}
+	if res.GoroutinesLate > res.GoroutinesEarly {
+		fault("with the plugins there, %d goroutines after a tenth of the time, %d at the end", res.GoroutinesEarly, res.GoroutinesLate)
 	}
 	if res.Queued != res.Done+res.Dropped || res.Queued == 0 {
 		fault("%d background jobs queued, %d done, %d dropped", res.Queued, res.Done, res.Dropped)
@@ -151,7 +257,7 @@ func quantile(h *hdrhistogram.Histogram, q float64) time.Duration {
 // settled is the heap and the goroutines once what is over has ended.
 func settled() (heap uint64, goroutines int) {
 	var m runtime.MemStats
-	for range 20 {
+	for range 100 {
 		runtime.GC()
 		runtime.ReadMemStats(&m)
 		n := runtime.NumGoroutine()

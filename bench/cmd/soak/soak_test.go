@@ -33,7 +33,10 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 			l.called[v].Store(3)
 			l.verdicts[v].Store(3)
 		}
-		return l, report.Soak{Queued: 5, Done: 4, Dropped: 1, Signed: 9, Records: 9}, audit.Stats{Failures: 1}
+		return l, report.Soak{
+			Queued: 5, Done: 4, Dropped: 1, Signed: 9, Records: 9, Allowed: 3, Blocked: 3, Failed: 3, Canceled: 3, OfCalls: [4]int64{3, 3, 3, 3},
+			Trips: 1, Hits: 1, Misses: 1, HeapEarly: 100 << 20, HeapLate: 100 << 20, GoroutinesEarly: 9, GoroutinesLate: 9,
+		}, audit.Stats{Failures: 1}
 	}
 	for _, tc := range []struct {
 		name  string
@@ -49,6 +52,12 @@ func TestWhatDoesNotHoldIsNamed(t *testing.T) {
 		{"a job is gone", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Done-- }, "5 background jobs queued, 3 done, 1 dropped"},
 		{"a record is gone", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Records-- }, "9 audit records acknowledged, 8 on disk"},
 		{"a record was given up", func(_ *load, _ *report.Soak, s *audit.Stats) { s.Lost = 1 }, "Lost:1"},
+		{"a call is not in the file", func(_ *load, r *report.Soak, _ *audit.Stats) { r.OfCalls[chain.Failed] = 2 }, "[3 3 2 3] records of calls"},
+		{"no breaker opened", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Trips = 0 }, "never opened"},
+		{"nothing was cached", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Hits = 0 }, "0 hits, 1 misses"},
+		{"the cache was never full", func(_ *load, r *report.Soak, _ *audit.Stats) { r.Calls = many + 1 }, "0 evictions"},
+		{"a plugin keeps more and more", func(_ *load, r *report.Soak, _ *audit.Stats) { r.HeapLate *= 2 }, "with the plugins there, a heap of"},
+		{"goroutines stay", func(_ *load, r *report.Soak, _ *audit.Stats) { r.GoroutinesLate++ }, "9 goroutines after a tenth of the time, 10"},
 		{"the sink never failed", func(_ *load, _ *report.Soak, s *audit.Stats) { s.Failures = 0 }, "Failures:0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
