@@ -32,6 +32,9 @@ func (c *screen) add(ctx context.Context, more string, final bool) (string, erro
 		return more, nil
 	}
 	f := stages.ChunkFields{Text: c.raw + more, Released: c.before, Index: c.index, Final: final}
+	if !final {
+		f.HoldBack = c.window
+	}
 	now := time.Now()
 	if c.index > 0 {
 		f.SinceLast = now.Sub(c.last)

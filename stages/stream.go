@@ -16,6 +16,7 @@ type ChunkFields struct {
 	Index     int           // from 0
 	Final     bool          // whether it is the last one
 	SinceLast time.Duration // since the chunk before it
+	HoldBack  int           // runes at the end of what the links make of it that are not released yet; 0 in a final one
 }
 
 // NewChunk makes the payload of one call.
@@ -48,6 +49,11 @@ func (c *Chunk) Final() bool { return c.in.Final }
 // SinceLast is the time since the chunk before this one.
 func (c *Chunk) SinceLast() time.Duration { return c.in.SinceLast }
 
+// HoldBack is how many runes, at the end of what the links make of this chunk, are not released with it: all that the links of the
+// chunk stage ask for together (see the option HoldBack). A link that wants to judge only what the links before it have settled
+// leaves out so many runes but those that it holds back itself. In a final chunk it is 0.
+func (c *Chunk) HoldBack() int { return c.in.HoldBack }
+
 var chunkSpec = spec[Chunk]{
 	meta: func(s *Chunk) *Meta { return &s.meta },
 	in: []field[Chunk]{
@@ -56,6 +62,7 @@ var chunkSpec = spec[Chunk]{
 		value("index", func(s *Chunk) *int { return &s.in.Index }),
 		value("final", func(s *Chunk) *bool { return &s.in.Final }),
 		value("since_last", func(s *Chunk) *time.Duration { return &s.in.SinceLast }),
+		value("hold_back", func(s *Chunk) *int { return &s.in.HoldBack }),
 	},
 }
 

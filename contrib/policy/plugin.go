@@ -166,9 +166,20 @@ func (p *Plugin) OnGenerationStreamChunk(_ context.Context, c *stages.Chunk) (*s
 	return c, p.answer(c, before)
 }
 
+// settled is the text of a chunk without the end that the links before this one may still change: a redactor may be about to take
+// out what looks like a term so far. What it leaves is judged when more text has come.
+func (p *Plugin) settled(c *stages.Chunk) string {
+	text := c.Text()
+	for n := c.HoldBack() - p.scanner.holdBack(); n > 0 && text != ""; n-- {
+		_, size := utf8.DecodeLastRuneInString(text)
+		text = text[:len(text)-size]
+	}
+	return text
+}
+
 // answer judges the text of a chunk behind a part of what was released before.
 func (p *Plugin) answer(c *stages.Chunk, before string) error {
-	text, skip := before+c.Text(), len(before)
+	text, skip := before+p.settled(c), len(before)
 	if c.Final() {
 		skip = 0 // what a pattern found beyond its window
 	}
