@@ -49,6 +49,7 @@ func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer)
 	if _, _, err := once(ctx, filepath.Join(dir, "warm.jsonl"), min(d, time.Second), workers, io.Discard); err != nil {
 		return res, nil, err
 	}
+	where := report.Here(ctx) // what runs, whatever is edited meanwhile
 	heap, goroutines := settled()
 	res, faults, err = once(ctx, filepath.Join(dir, "audit.jsonl"), d, workers, progress)
 	if err != nil {
@@ -62,7 +63,7 @@ func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer)
 	if allowed := heap + heap/4 + slack; res.HeapAfter > allowed {
 		faults = append(faults, fmt.Sprintf("a heap of %d bytes before, %d after", heap, res.HeapAfter))
 	}
-	res.Where = report.Here(ctx)
+	res.Where = where
 	return res, faults, nil
 }
 
