@@ -65,7 +65,7 @@ func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) 
 	if err := p.appraise(ctx, r, force); err != nil {
 		return nil, nil, err
 	}
-	k := keyOf(g)
+	k := keyOf(ctx, g)
 	for _, l := range r.limits {
 		c := l.charge(&k)
 		c.Force = c.Force || force
