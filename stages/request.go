@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,7 @@ type Info struct {
 func NewContext(ctx context.Context, i Info) (context.Context, error) {
 	parent := From(ctx)
 	c := &requestContext{Context: ctx, request: Request{
-		id: i.RequestID, parent: parent.id, depth: parent.depth + 1, limit: i.Depth,
+		id: i.RequestID, parent: parent.id, root: cmp.Or(parent.root, i.RequestID), depth: parent.depth + 1, limit: i.Depth,
 		backend: i.Backend, history: i.History, logger: i.Logger, generate: i.Generate,
 	}}
 	r := &c.request
@@ -85,13 +86,13 @@ func (c *requestContext) Value(key any) any {
 
 // Request is one call of the runtime with all the stages that it goes through. Safe for concurrent use.
 type Request struct {
-	id, parent   string
-	depth, limit int
-	backend      Backend
-	history      History
-	logger       *zap.Logger
-	generate     func(ctx context.Context, messages []Message, o ModelOptions) (Output, error)
-	state        State
+	id, parent, root string
+	depth, limit     int
+	backend          Backend
+	history          History
+	logger           *zap.Logger
+	generate         func(ctx context.Context, messages []Message, o ModelOptions) (Output, error)
+	state            State
 }
 
 // ID is the request's id, as in Meta.
@@ -99,6 +100,9 @@ func (r *Request) ID() string { return r.id }
 
 // ParentID is the id of the request in which a hook made this one, or "".
 func (r *Request) ParentID() string { return r.parent }
+
+// RootID is the id of the call from outside that this request is nested in, however deep; its own where it is that call.
+func (r *Request) RootID() string { return r.root }
 
 // Depth is the number of requests from the call from outside, which is 1, to this one. It is 0 outside of a request.
 func (r *Request) Depth() int { return r.depth }

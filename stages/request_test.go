@@ -22,7 +22,7 @@ func begin(ctx context.Context, t *testing.T, i Info) context.Context {
 
 func TestFromOutsideOfARequest(t *testing.T) {
 	r := From(t.Context())
-	if r.ID() != "" || r.ParentID() != "" || r.Depth() != 0 || r.Backend() != (Backend{}) || r.History().Len != 0 {
+	if r.ID() != "" || r.ParentID() != "" || r.RootID() != "" || r.Depth() != 0 || r.Backend() != (Backend{}) || r.History().Len != 0 {
 		t.Errorf("got %+v", r)
 	}
 	r.Logger().Info("nobody hears this")
@@ -44,7 +44,7 @@ func TestFromInARequest(t *testing.T) {
 	h := NewHistory(Message{Role: RoleUser, Text: "ask"}, Message{Role: RoleAssistant, Text: "say"})
 	ctx := begin(t.Context(), t, Info{RequestID: "r1", Backend: Backend{Name: "b", Model: "m", Capabilities: Capabilities{Tools: true}}, History: h, Logger: log})
 	r := From(context.WithValue(ctx, otherKey{}, 1))
-	if r.ID() != "r1" || r.Depth() != 1 || r.ParentID() != "" || r.Logger() != log || !r.Backend().Capabilities.Tools {
+	if r.ID() != "r1" || r.Depth() != 1 || r.ParentID() != "" || r.RootID() != "r1" || r.Logger() != log || !r.Backend().Capabilities.Tools {
 		t.Errorf("got %+v", r)
 	}
 	if s := r.History(); s.Len != 2 || s.LastTurn.Input.Text != "ask" || s.LastTurn.Output.Text != "say" || s.Tokens != h.Tokens() {
@@ -53,9 +53,13 @@ func TestFromInARequest(t *testing.T) {
 	if From(begin(t.Context(), t, Info{})).Logger() == nil {
 		t.Error("no logger")
 	}
-	inner := From(begin(ctx, t, Info{RequestID: "r2"}))
-	if inner.ParentID() != "r1" || inner.Depth() != 2 || inner.State() == r.State() {
+	innerCtx := begin(ctx, t, Info{RequestID: "r2"})
+	inner := From(innerCtx)
+	if inner.ParentID() != "r1" || inner.RootID() != "r1" || inner.Depth() != 2 || inner.State() == r.State() {
 		t.Errorf("nested: %+v", inner)
+	}
+	if r := From(begin(innerCtx, t, Info{RequestID: "r3"})); r.ParentID() != "r2" || r.RootID() != "r1" || r.Depth() != 3 {
+		t.Errorf("nested twice: %+v", r)
 	}
 	if _, err := r.Generate(ctx, nil, ModelOptions{}); !errors.Is(err, ErrNoGenerator) {
 		t.Errorf("Generate without a model: %v", err)

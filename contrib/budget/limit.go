@@ -1,6 +1,8 @@
 package budget
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -16,8 +18,8 @@ type Dimension string
 
 // The dimensions. Calls that lack one (no user, say) share a budget.
 const (
-	// PerRequest is one call of the session with all its attempts, tool rounds and judges. What a hook asks the model counts
-	// for the request that the hook runs in.
+	// PerRequest is one call of the session with all its attempts, tool rounds and judges. What hooks ask the model meanwhile
+	// counts for it too, however deep.
 	PerRequest Dimension = "request"
 	PerSession Dimension = "session" // without a session: as PerRequest
 	PerUser    Dimension = "user"
@@ -129,12 +131,11 @@ type Key struct {
 	Request, Session, User, Model string
 }
 
-// keyOf is the Key of a call but for the limit.
-func keyOf(g *stages.Generation) Key {
+// keyOf is the Key of a call but for the limit. The request is the outermost one, as far as that is known.
+func keyOf(ctx context.Context, g *stages.Generation) Key {
 	m := g.Meta()
-	k := Key{Request: m.RequestID, Session: m.SessionID, User: m.UserID, Model: modelOf(g)}
-	if m.ParentRequestID != "" {
-		k.Request = m.ParentRequestID
+	k := Key{
+		Request: cmp.Or(stages.From(ctx).RootID(), m.ParentRequestID, m.RequestID), Session: m.SessionID, User: m.UserID, Model: modelOf(g),
 	}
 	if k.Session == "" {
 		k.Session = k.Request

@@ -32,9 +32,11 @@ type Plugin struct {
 
 // call is one run through the generation stage.
 type call struct {
-	next      *reservation // for the next attempt; nil when an attempt has taken it
+	next      *reservation // for the next attempt, or a link's own answer; nil when an attempt has taken it
 	attempted bool
-	overruled bool // it was blocked and goes on all the same: the mode says so
+	overruled bool                 // it was blocked and goes on all the same: the mode says so
+	settled   []*stages.Generation // what attempts have answered
+	answered  bool                 // some attempt has, without an error
 }
 
 var (
@@ -121,15 +123,56 @@ func (p *Plugin) take(id string, attempt bool) (r *reservation, overruled bool) 
 	return r, c.overruled
 }
 
-// end forgets a call.
-func (p *Plugin) end(id string) (c call) {
+// attempted ends an attempt. What it used is settled; a reservation of which nothing was used is kept for what comes after a failure, a
+// retry or the answer of another model, until the call ends.
+func (p *Plugin) attempted(ctx context.Context, r *reservation, out *stages.Generation, err error, u stages.Usage) {
+	if !p.keep(r, out, err, u) {
+		p.settle(ctx, r, u)
+	}
+}
+
+func (p *Plugin) keep(r *reservation, out *stages.Generation, err error, u stages.Usage) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if found := p.inFlight[id]; found != nil {
-		c = *found
-		delete(p.inFlight, id)
+	c := p.inFlight[r.g.Meta().CorrelationID]
+	switch {
+	case c == nil: // the call has ended before its attempt
+		return false
+	case u != stages.Usage{}:
+		c.answered = c.answered || err == nil
+		if out != nil {
+			c.settled = append(c.settled, out)
+		}
+		return false
+	case err == nil || c.next != nil:
+		return false
 	}
-	return c
+	c.next = r
+	return true
+}
+
+// has says that an answer is that of an attempt, or of several, as links may have rewritten it. Usage is what tells.
+func (c *call) has(g *stages.Generation) bool {
+	u, sum := g.Output().Usage, stages.Usage{}
+	for _, s := range c.settled {
+		o := s.Output()
+		if sum = sum.Add(o.Usage); o.Usage == u && (u.Total() > 0 || o.Text == g.Output().Text) {
+			return true
+		}
+	}
+	return c.answered && (u == sum || u.Total() == 0)
+}
+
+// end forgets a call, if it is known.
+func (p *Plugin) end(id string) (c call, known bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	found := p.inFlight[id]
+	if found == nil {
+		return call{}, false
+	}
+	delete(p.inFlight, id)
+	return *found, true
 }
 
 // WrapGeneration settles each attempt by itself, and makes a reservation of its own for each but the first.
@@ -149,28 +192,32 @@ func (p *Plugin) WrapGeneration(next chain.Handler[*stages.Generation]) chain.Ha
 			return next(ctx, g)
 		}
 		returned := false
-		defer func() { p.settle(ctx, r, p.used(r, out, err, !returned || brokenOff(ctx, err))) }()
+		defer func() { p.attempted(ctx, r, out, err, p.used(r, out, err, !returned || brokenOff(ctx, err))) }()
 		out, err = next(ctx, g)
 		returned = true
 		return out, err
 	}
 }
 
-// ObserveGeneration gives back what no attempt has taken: the call was blocked later, answered by a cache, or failed before.
+// ObserveGeneration gives back what no attempt has used, and settles what a link has answered by another model.
 func (p *Plugin) ObserveGeneration(ctx context.Context, o chain.Outcome[*stages.Generation]) {
 	g := o.Payload
 	if g == nil {
 		return
 	}
-	c := p.end(g.Meta().CorrelationID)
+	c, known := p.end(g.Meta().CorrelationID)
+	if !known && g.Source() == stages.SourceBackend { // without generation_pre_call: the attempts have settled theirs
+		return
+	}
 	switch r := c.next; {
-	case r == nil:
-	case !c.attempted && o.Answered: // without wrap_generation: it is switched off, or was bypassed
+	case r != nil && !c.attempted && o.Answered: // without wrap_generation: it is switched off, or was bypassed
 		p.settle(ctx, r, p.used(r, g, o.Err, o.Verdict == chain.Canceled || brokenOff(ctx, o.Err)))
-	case o.Err == nil && !free(g): // another model answered, in a fallback, say
-		p.settle(ctx, r, sane(g.Output().Usage))
-	default:
+	case !g.HasResult() || free(g) || c.has(g):
 		p.refund(ctx, r)
+	case r != nil:
+		p.settle(ctx, r, p.used(r, g, nil, false))
+	default:
+		p.overdue(ctx, g)
 	}
 }
 

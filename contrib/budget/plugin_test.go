@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +123,29 @@ func TestSettlement(t *testing.T) {
 			return answer(used, "ok")(ctx, g)
 		}
 	}
+	less := stages.Usage{InputTokens: 7, OutputTokens: 8}
+	fallback := func(h handler, opts ...chain.Option) any {
+		return chain.Around("fallback", middleware.Fallback(h), append(opts, chain.Priority(20))...)
+	}
+	from := func(source stages.Source, u stages.Usage) handler {
+		return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi there", Usage: u}, Source: source}), nil
+		}
+	}
+	rejects := around("rejects", 80, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
+		_, _ = next(ctx, g)
+		return nil, errBackend
+	})
+	result := func(prio int, h handler) any { // replaces the result
+		return around("result", prio, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
+			out, err := next(ctx, g)
+			if out == nil {
+				return out, err
+			}
+			return h(ctx, out)
+		})
+	}
+	type startedKey struct{}
 	for _, tc := range []struct {
 		name   string
 		others []any
@@ -169,6 +191,30 @@ func TestSettlement(t *testing.T) {
 		{name: "another model answers", others: []any{around("fallback", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
 			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}, Source: "other"}), nil
 		})}, h: answer(used, "hi"), want: 50},
+		{name: "another model answers after a failure", others: []any{fallback(answer(used, "hi"))}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
+		{name: "under a name of its own", others: []any{fallback(from("other", used))}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
+		{name: "without usage", others: []any{fallback(answer(stages.Usage{}, "hi"))}, h: breaks(stages.Usage{}, "", errBackend), want: input + 10},
+		{name: "outside of the hooks", others: []any{fallback(answer(used, "hi"), chain.Outer())}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
+		{name: "its answer is blocked", others: []any{fallback(answer(used, "hi")), chain.After("b", blocks)}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
+		{name: "after retries", others: []any{fallback(answer(used, "hi")), retry()}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
+		{name: "after a failure with usage", others: []any{fallback(answer(less, "hi"))}, h: breaks(used, "", errBackend), want: 65},
+		{name: "after a part without usage, without usage", others: []any{fallback(answer(stages.Usage{}, "hi"))}, h: breaks(stages.Usage{}, "ha", errBackend), want: 2 * (input + 10)},
+		{name: "after a panic, without usage", others: []any{fallback(answer(stages.Usage{}, "hi"))}, h: func(context.Context, *stages.Generation) (*stages.Generation, error) { panic("boom") }, want: 2*input + 10},
+		{name: "after an answer that a link rejects", others: []any{fallback(answer(less, "hi")), rejects}, h: answer(used, "hi"), want: 65},
+		{name: "after one that nobody reserved for", others: []any{
+			fallback(from("other", less)), rejects, chain.Override[*stages.Generation]("token_budget.generation_pre_call", chain.InMode(chain.Disabled)),
+		}, h: answer(used, "hi"), want: 65},
+		{name: "a cache answers after a failure", others: []any{fallback(from(stages.SourceCache, used))}, h: breaks(stages.Usage{}, "", errBackend), want: 0},
+		{name: "an apology after a failure with usage", others: []any{fallback(from("", less))}, h: breaks(used, "", errBackend), want: 50},
+		{name: "another model fails too", others: []any{fallback(breaks(stages.Usage{}, "", errBackend))}, h: breaks(stages.Usage{}, "", errBackend), want: 0},
+		{name: "a part is made an answer", others: []any{result(20, from(stages.SourceBackend, used))}, h: breaks(used, "ha", errBackend), want: 50},
+		{name: "a part without usage is made an answer", others: []any{result(20, from(stages.SourceBackend, stages.Usage{}))}, h: breaks(stages.Usage{}, "hi there", errBackend), want: input + 10},
+		{name: "the result is replaced, without usage", others: []any{result(20, from(stages.SourceBackend, stages.Usage{}))}, h: answer(used, "hi"), want: 50},
+		{name: "one answer of several attempts", others: []any{around("both", 20, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
+			_, _ = next(ctx, g)
+			out, _ := next(ctx, g)
+			return answer(used.Add(used), out.Output().Text)(ctx, out)
+		})}, h: answer(used, "hi"), want: 100},
 		{name: "a link around it panics", others: []any{around("p", 20, func(context.Context, *stages.Generation, handler) (*stages.Generation, error) { panic("boom") })}, h: answer(used, "hi"), want: 0},
 
 		{name: "retries: those without an answer", others: []any{retry()}, h: flaky(2, breaks(stages.Usage{}, "", errBackend)), want: 50},
@@ -184,6 +230,23 @@ func TestSettlement(t *testing.T) {
 				return g, nil
 			})
 		}()}, h: breaks(stages.Usage{}, "", errBackend), want: 0},
+		{name: "attempts side by side, in vain", others: []any{around("hedge", 20, func(ctx context.Context, g *stages.Generation, next handler) (out *stages.Generation, err error) {
+			first, second := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(second)
+				_, _ = next(context.WithValue(ctx, startedKey{}, first), g)
+			}()
+			<-first
+			out, err = next(ctx, g)
+			<-second
+			return out, err
+		})}, h: func(ctx context.Context, _ *stages.Generation) (*stages.Generation, error) {
+			if started, ok := ctx.Value(startedKey{}).(chan struct{}); ok {
+				close(started)
+				time.Sleep(time.Second) // of the bubble: it ends after the other
+			}
+			return nil, errBackend
+		}, want: 0},
 		{name: "retries of what is free", others: []any{around("twice", 20, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
 			_, _ = next(ctx, g)
 			return next(ctx, g)
@@ -262,39 +325,86 @@ func TestCancelled(t *testing.T) {
 
 // TestAbandonedAttempt: a hedge returns while its slower attempt goes on, which is settled when it ends.
 func TestAbandonedAttempt(t *testing.T) {
-	release, ended := make(chan struct{}), make(chan struct{})
-	slow := true
-	var mu sync.Mutex
-	k := newKit(t, Settings{Limits: []Limit{{Name: "all", Tokens: 10_000}}, MaxOutput: 100},
-		around("hedge", 50, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
-			started := make(chan struct{})
-			go func() {
-				defer close(ended)
-				close(started)
-				_, _ = next(ctx, g)
-			}()
-			<-started
-			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "first"}}), nil
-		}))
-	running := make(chan struct{})
-	_, err := k.call(t.Context(), k.payload(0), func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
-		mu.Lock()
-		wait := slow
-		mu.Unlock()
-		close(running)
-		if wait {
-			<-release
-		}
-		return answer(stages.Usage{InputTokens: 20, OutputTokens: 30}, "hi")(ctx, g)
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, tc := range []struct {
+		name    string
+		h       handler
+		settled int64
+	}{
+		{"answers", answer(stages.Usage{InputTokens: 20, OutputTokens: 30}, "hi"), 50},
+		{"fails", breaks(stages.Usage{}, "", errBackend), 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			running, release, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			k := newKit(t, Settings{Limits: []Limit{{Name: "all", Tokens: 10_000}}, MaxOutput: 100},
+				around("hedge", 50, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
+					go func() {
+						defer close(ended)
+						_, _ = next(ctx, g)
+					}()
+					<-running
+					return g.Done(stages.GenerationResult{Output: stages.Output{Text: "first"}}), nil
+				}))
+			if _, err := k.call(t.Context(), k.payload(0), func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+				close(running)
+				<-release
+				return tc.h(ctx, g)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			k.want("all", 0, input+100, 0)
+			close(release)
+			<-ended
+			k.want("all", tc.settled, 0, 0)
+		})
 	}
-	<-running
-	k.want("all", 0, input+100, 0)
-	close(release)
-	<-ended
-	k.want("all", 50, 0, 0)
+}
+
+// TestFallback: a call holds its reservation as long as a link may ask another model, so that nobody passes a limit that way. Where the
+// attempt has used it, the calls that follow are blocked until the overdraft is made good.
+func TestFallback(t *testing.T) {
+	used := stages.Usage{InputTokens: 20, OutputTokens: 10}
+	for _, tc := range []struct {
+		name                        string
+		fails                       handler
+		answers, settled, overdraft int64
+	}{
+		{"failed without a word", breaks(stages.Usage{}, "", errBackend), 3, 90, 0},
+		{"failed with usage", breaks(stages.Usage{InputTokens: 15, OutputTokens: 5}, "", errBackend), 2, 100, 0},
+		{"failed with all there is", breaks(stages.Usage{InputTokens: 40, OutputTokens: 50}, "", errBackend), 1, 120, 80}, // 50 more than reserved, then 30
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var k *kit
+			answers, spent := int64(0), int64(0)
+			k = newKit(t, Settings{Limits: []Limit{{Name: "all", Tokens: 100}, {Name: "wide", Tokens: 10_000}}, MaxOutput: 23},
+				around("fallback", 20, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
+					return middleware.Fallback(func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+						answers++
+						return answer(used, "hi")(ctx, g)
+					})(func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+						out, err := next(ctx, g)
+						if u, _ := k.p.Usage(ctx, Key{Limit: "all"}); u.Settled == spent && u.Reserved != input+23 {
+							t.Errorf("%v, want %d reserved while another model answers", u, input+23)
+						}
+						return out, err
+					})(ctx, g)
+				}))
+			for range 20 {
+				_, err := k.call(t.Context(), k.payload(0), tc.fails)
+				if err != nil {
+					wantBlock(t, err, CodeExceeded, map[string]any{"limit": "all"})
+				}
+				u, _ := k.p.Usage(t.Context(), Key{Limit: "all"})
+				if spent = u.Settled; u.Settled-u.Overdraft > u.Max {
+					t.Errorf("%v", u)
+				}
+			}
+			if answers != tc.answers {
+				t.Errorf("%d answers, want %d", answers, tc.answers)
+			}
+			k.want("all", tc.settled, 0, tc.overdraft)
+			k.want("wide", tc.settled, 0, max(tc.overdraft-30, 0))
+		})
+	}
 }
 
 // TestHung: an attempt that never ends is settled in full when its time is over.

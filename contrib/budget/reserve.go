@@ -50,9 +50,8 @@ func newPrefix() string { return rand.Text() }
 // tries is how often a call is capped further because others were faster.
 const tries = 8
 
-// reserve makes a reservation for an attempt, and the payload to go on with, which may be capped. Both are nil and the payload
-// unchanged where no limit is for the model. With force nothing is blocked or capped.
-func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) (*stages.Generation, *reservation, error) {
+// draft is a reservation for a payload, with the limits that are for its model and nothing in them yet; nil where there are none.
+func (p *Plugin) draft(ctx context.Context, g *stages.Generation, force bool) (*reservation, error) {
 	r := &reservation{model: modelOf(g), limits: make([]*limit, 0, len(p.limits)), charges: make([]Charge, 0, len(p.limits))}
 	for _, l := range p.limits {
 		if l.model == nil || l.model.MatchString(r.model) {
@@ -60,12 +59,12 @@ func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) 
 		}
 	}
 	if len(r.limits) == 0 {
-		return g, nil, nil
+		return nil, nil
 	}
 	if err := p.appraise(ctx, r, force); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	k := keyOf(g)
+	k := keyOf(ctx, g)
 	for _, l := range r.limits {
 		c := l.charge(&k)
 		c.Force = c.Force || force
@@ -73,6 +72,19 @@ func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) 
 		r.charges = append(r.charges, c)
 	}
 	r.id, r.input = p.ids.next(), p.input(g)
+	return r, nil
+}
+
+// reserve makes a reservation for an attempt, and the payload to go on with, which may be capped. Both are nil and the payload
+// unchanged where no limit is for the model. With force nothing is blocked or capped.
+func (p *Plugin) reserve(ctx context.Context, g *stages.Generation, force bool) (*stages.Generation, *reservation, error) {
+	r, err := p.draft(ctx, g, force)
+	if err != nil {
+		return nil, nil, err
+	}
+	if r == nil {
+		return g, nil, nil
+	}
 	asked := int64(g.ModelOptions().MaxTokens.Or(0)) // what is not positive means no bound to some backends
 	r.output = min(asked, maxTokens)
 	if asked <= 0 {

@@ -193,6 +193,39 @@ func TestRequestHasAllItDoes(t *testing.T) {
 	}
 }
 
+// TestNestedRequests: what hooks ask the model, in requests of requests, counts for the call from outside, and the account goes with it.
+func TestNestedRequests(t *testing.T) {
+	p, err := New(Settings{Limits: []Limit{{Name: "request", Per: []Dimension{PerRequest}, Tokens: 200}}, Estimator: fixed{}, MaxOutput: 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served, refused := 0, 0
+	var s *session.Session
+	s = startSession(t, p, session.BackendFunc(func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+		served++
+		return answer(stages.Usage{InputTokens: 20, OutputTokens: 10}, "no")(ctx, g)
+	}), session.WithHistoryKind(stages.HistorySingle), session.WithPlugins(stages.At("component", chain.Before("ask", func(ctx context.Context, c *stages.Component) (*stages.Component, error) {
+		for range 3 {
+			if stages.From(ctx).Depth() < 4 {
+				if _, err := s.Instruct(ctx, "say something"); err != nil {
+					refused++
+				}
+			}
+		}
+		return c, nil
+	}))))
+	for i := range 2 {
+		served, refused = 0, 0
+		if _, err = s.Instruct(t.Context(), "say something"); served != 6 || refused != 39-6 { // 5 x 30, and 37 for the next
+			t.Errorf("call %d: %d calls were served, %d refused, want 6 and 33", i, served, refused)
+		}
+		wantBlock(t, err, CodeExceeded, map[string]any{"limit": "request"})
+		if n := accounts(p); n != 0 {
+			t.Errorf("%d accounts are left", n)
+		}
+	}
+}
+
 // TestNgram: a real model in this process, by call and by stream.
 func TestNgram(t *testing.T) {
 	p, err := New(Settings{Limits: []Limit{{Name: "session", Per: []Dimension{PerSession}, Tokens: 500}}, MaxOutput: 100})

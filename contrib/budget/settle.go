@@ -60,6 +60,11 @@ func brokenOff(ctx context.Context, err error) bool {
 
 // settle ends a reservation with what was used.
 func (p *Plugin) settle(ctx context.Context, r *reservation, u stages.Usage) {
+	p.close(ctx, r, r.amounts(u))
+}
+
+// amounts is what usage counts in each limit.
+func (r *reservation) amounts(u stages.Usage) []int64 {
 	amounts := make([]int64, len(r.charges))
 	for i, l := range r.limits {
 		amounts[i] = int64(u.Total())
@@ -67,7 +72,36 @@ func (p *Plugin) settle(ctx context.Context, r *reservation, u stages.Usage) {
 			amounts[i] = int64(r.price.Cost(u))
 		}
 	}
-	p.close(ctx, r, amounts)
+	return amounts
+}
+
+// overdue settles an answer that nothing is reserved for any more: a link has asked another model after an attempt had used the
+// reservation. In a limit that has no room for it all of it is overdraft.
+func (p *Plugin) overdue(ctx context.Context, g *stages.Generation) {
+	r, err := p.draft(ctx, g, true)
+	if r == nil || err != nil { // there is no limit for it; with force there is no error
+		return
+	}
+	amounts := r.amounts(p.used(r, g, nil, false))
+	for i := range r.charges {
+		r.charges[i].Amount, r.charges[i].Force = amounts[i], r.limits[i].Action == Warn
+	}
+	for range len(r.charges) + 1 { // each time at least one more limit is forced
+		balances, ok, err := p.store.Reserve(ctx, r.id, r.charges)
+		switch {
+		case err != nil:
+			stages.From(ctx).Logger().Warn("budget: an answer was not settled", zap.String("error", chain.DescribeError(err)))
+			return
+		case ok:
+			p.close(ctx, r, amounts)
+			return
+		}
+		for i := range balances {
+			if c := &r.charges[i]; !c.Force && c.Amount > balances[i].Left(c.Limit) {
+				c.Amount, c.Force = 0, true
+			}
+		}
+	}
 }
 
 // refund gives all of a reservation back. A nil one is nothing.

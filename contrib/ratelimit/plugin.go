@@ -102,13 +102,15 @@ func (p *Plugin) ObserveGeneration(ctx context.Context, o chain.Outcome[*stages.
 	}
 }
 
-// spent is how many tokens a call has taken: what was reported or else what was estimated, unless the model was not asked
-// or failed without a word. Who leaves before the answer pays for it.
+// spent is how many tokens a call has taken: what was reported or else what was estimated, unless no model was asked
+// or it failed without a word. Who leaves before the answer pays for it.
 func spent(o chain.Outcome[*stages.Generation], estimate int) int {
-	out := o.Payload.Output()
+	out, source := o.Payload.Output(), o.Payload.Source()
 	silent := out.Text == "" && out.ToolCalls.Len() == 0
 	switch {
-	case !o.Answered, o.Payload.HasResult() && o.Payload.Source() != stages.SourceBackend:
+	case o.Payload.HasResult() && (source == stages.SourceCache || source == stages.SourceShortCircuit):
+		return 0
+	case !o.Payload.HasResult() && !o.Answered:
 		return 0
 	case out.Usage.Total() > 0:
 		return out.Usage.Total()

@@ -267,6 +267,19 @@ func start(tb testing.TB, b session.Backend, opts ...session.Option) *session.Se
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("the backend failed")
+	down := &plugintest.Model{Turns: []plugintest.Turn{plugintest.Fails(failed)}}
+	other := func(source stages.Source, usage stages.Usage) chain.Handler[*stages.Generation] {
+		return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "noon", Usage: usage}, Source: source}), nil
+		}
+	}
+	around := func(m chain.Middleware[*stages.Generation]) []session.Option {
+		return []session.Option{session.WithPlugins(stages.At("generation", chain.Around("around", m)))}
+	}
+	instead := func(h chain.Handler[*stages.Generation]) []session.Option {
+		return around(func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] { return h })
+	}
+	used := stages.Usage{InputTokens: 20, OutputTokens: 10}
 	for _, tc := range []struct {
 		name    string
 		backend session.Backend
@@ -278,23 +291,21 @@ func TestTokens(t *testing.T) {
 		{name: "more", backend: answering(stages.Usage{InputTokens: 400, OutputTokens: 200}), left: 400},
 		{name: "much more", backend: answering(stages.Usage{InputTokens: 2500, OutputTokens: 2500}), left: -4000},
 		{name: "nothing reported", backend: answering(stages.Usage{}), left: 900},
-		{name: "failed", backend: &plugintest.Model{Turns: []plugintest.Turn{plugintest.Fails(failed)}}, left: 1000},
+		{name: "failed", backend: down, left: 1000},
 		{name: "blocked before the model was asked", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: []session.Option{
 			session.WithPlugins(chain.Before("block", no)),
 		}},
 		{name: "blocked after the model was asked", backend: answering(stages.Usage{InputTokens: 50}), left: 950, opts: []session.Option{
 			session.WithPlugins(chain.After("block", no)),
 		}},
-		{name: "from a cache", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: []session.Option{
-			session.WithSetup(func(p *stages.Pipeline) error {
-				_, err := p.Generation.Use(chain.Around("cache", func(chain.Handler[*stages.Generation]) chain.Handler[*stages.Generation] {
-					return func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
-						return g.Done(stages.GenerationResult{Output: stages.Output{Text: "noon"}, Source: stages.SourceCache}), nil
-					}
-				}))
-				return err
-			}),
-		}},
+		{name: "from a cache", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: instead(other(stages.SourceCache, used))},
+		{name: "a link's own", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: instead(other("", used))},
+		{name: "another model's", backend: answering(stages.Usage{InputTokens: 50}), left: 970, opts: instead(other("other", used))},
+		{name: "another model's, as a backend", backend: answering(stages.Usage{InputTokens: 50}), left: 970, opts: instead(other(stages.SourceBackend, used))},
+		{name: "a fallback's", backend: down, left: 970, opts: around(middleware.Fallback(other("other", used)))},
+		{name: "a fallback's, as a backend", backend: down, left: 970, opts: around(middleware.Fallback(other(stages.SourceBackend, used)))},
+		{name: "a fallback's, nothing reported", backend: down, left: 900, opts: around(middleware.Fallback(other("other", stages.Usage{})))},
+		{name: "an apology", backend: down, left: 1000, opts: around(middleware.Fallback(other("", used)))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
