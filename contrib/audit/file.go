@@ -64,7 +64,8 @@ type File struct {
 	last   position
 	first  uint64 // line of f, 0 when it is empty
 	size   int64
-	dirty  bool // written and not synced
+	cut    *event // the first line of the chain that says that others are missing: each file begins with it
+	dirty  bool   // written and not synced
 	late   error
 	timer  *time.Timer
 	closed bool
@@ -170,6 +171,13 @@ func (f *File) append(member string, values ...[]byte) error {
 	at := f.last
 	if at.seq == 0 {
 		at.hash = genesis
+	}
+	if f.size == 0 && f.cut != nil { // the file that said it may be deleted
+		again, err := json.Marshal(f.cut)
+		if err != nil {
+			return err
+		}
+		at = f.o.appendLine(&b, at, "event", again)
 	}
 	for _, v := range values {
 		at = f.o.appendLine(&b, at, member, v)

@@ -40,14 +40,27 @@ type event struct {
 	Kind    string `json:"kind"`              // one of those below
 	Bytes   int64  `json:"bytes,omitempty"`   // of a torn line that was cut off
 	Head    uint64 `json:"head,omitempty"`    // the number of the last record that the head knew of
+	Line    uint64 `json:"line,omitempty"`    // the line that said so first, where this one repeats it
 	Through uint64 `json:"through,omitempty"` // the last record that was deleted
 }
 
 const (
 	eventRepaired  = "repaired"  // a torn line, which nobody was told is stored, was cut off after a crash
-	eventTruncated = "truncated" // the head knew of more records than there were, or there was none
+	eventTruncated = "truncated" // the head knew of more records than there were, or there was none; every later file begins with it
 	eventPruned    = "pruned"    // old files are deleted as configured
 )
+
+// truncation is what later files repeat of a line that says that others are missing, nil for other lines.
+func (l line) truncation() *event {
+	if l.event == nil || l.event.Kind != eventTruncated {
+		return nil
+	}
+	out := *l.event
+	if out.Line == 0 {
+		out.Line = l.seq
+	}
+	return &out
+}
 
 type line struct {
 	position

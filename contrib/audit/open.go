@@ -27,6 +27,7 @@ func (f *File) find() error {
 	if headErr != nil && !errors.Is(headErr, os.ErrNotExist) && !errors.Is(headErr, errHead) {
 		return fmt.Errorf("audit: %w", headErr)
 	}
+	f.cut = nil
 	s, err := f.newest(segs, head)
 	if err != nil {
 		return err
@@ -51,7 +52,14 @@ func (f *File) find() error {
 	}
 	fresh := errors.Is(headErr, os.ErrNotExist) && f.last.seq == 0 && s.torn == 0
 	if !fresh && (headErr != nil || s.last.seq < head.Seq) {
-		return f.tell(event{Kind: eventTruncated, Head: head.Seq})
+		cut := event{Kind: eventTruncated, Head: head.Seq}
+		if err := f.tell(cut); err != nil {
+			return err
+		}
+		if cut.Line = f.last.seq; f.cut == nil {
+			f.cut = &cut
+		}
+		return nil
 	}
 	err = writeHead(f.head, f.o.head(f.last))
 	if err == nil && f.o.Fsync != FsyncNever {
@@ -63,7 +71,11 @@ func (f *File) find() error {
 // newest reads the file that is written to, and where it has no line yet the newest of the rotated ones.
 func (f *File) newest(segs []segment, head Head) (s scanned, err error) {
 	for i := len(segs) - 1; i >= 0; i-- {
-		old, err := f.o.scan(segs[i].path, position{}, head, nil)
+		old, err := f.o.scan(segs[i].path, position{}, head, func(l line) {
+			if cut := l.truncation(); cut != nil && f.cut == nil {
+				f.cut = cut
+			}
+		})
 		if err != nil {
 			return s, err
 		}

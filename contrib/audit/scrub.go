@@ -79,6 +79,7 @@ func (s *scrubber) list() error {
 func (s *scrubber) object() error {
 	s.out.WriteByte('{')
 	seen := map[string]bool{}
+	var next map[string]int // the number for the next name that has become the same
 	for i := 0; s.dec.More(); i++ {
 		if i > 0 {
 			s.out.WriteByte(',')
@@ -89,8 +90,15 @@ func (s *scrubber) object() error {
 		}
 		name, _ := t.(string)
 		clean := s.redact(name)
-		for n, base := 2, clean; seen[clean]; n++ { // two names may have become one
-			clean = fmt.Sprintf("%s#%d", base, n)
+		if seen[clean] { // two names may have become one
+			if next == nil {
+				next = map[string]int{}
+			}
+			base, n := clean, max(next[clean], 2)
+			for ; seen[clean]; n++ {
+				clean = fmt.Sprintf("%s#%d", base, n)
+			}
+			next[base] = n
 		}
 		seen[clean] = true
 		if err := s.quote(clean); err != nil {

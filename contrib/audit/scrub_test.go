@@ -2,6 +2,8 @@ package audit
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -84,4 +86,30 @@ func leaks(v any) bool {
 		}
 	}
 	return false
+}
+
+// Names that all become one cost as much each however many there are, and stay different.
+func TestScrubManyNamesThatBecomeOne(t *testing.T) {
+	work := func(names int) float64 {
+		in := []byte(`{"[X]#3":0`)
+		for i := range names {
+			in = fmt.Appendf(in, `,"k%d@x":1`, i)
+		}
+		in = append(in, '}')
+		redact := func(s string) string {
+			if strings.Contains(s, "@") {
+				return "[X]"
+			}
+			return s
+		}
+		out, err := scrub(in, redact)
+		var members map[string]int
+		if err := errors.Join(err, json.Unmarshal(out, &members)); err != nil || len(members) != names+1 {
+			t.Fatalf("%d of %d names, %v", len(members), names+1, err)
+		}
+		return testing.AllocsPerRun(1, func() { _, _ = scrub(in, redact) })
+	}
+	if one, four := work(250), work(1000); four > 5*one {
+		t.Errorf("four times the names take %.1f times the allocations", four/one)
+	}
 }

@@ -195,3 +195,90 @@ func TestLinesOfAnotherChain(t *testing.T) {
 		}
 	})
 }
+
+// That lines are missing at the end is said for good, also when the file that said it first has been deleted.
+func TestTruncationOutlivesItsFile(t *testing.T) {
+	for _, key := range []string{"", "0123456789abcdef"} {
+		for _, reopened := range []bool{false, true} {
+			t.Run(fmt.Sprintf("key=%s reopened=%v", key, reopened), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "audit.jsonl")
+				vo := audit.VerifyOptions{Key: []byte(key)}
+				open := func() *audit.File {
+					f, err := audit.OpenFile(path, audit.FileOptions{MaxBytes: 1500, MaxFiles: 1, Fsync: audit.FsyncNever, Key: []byte(key)})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return f
+				}
+				write := func(f *audit.File) {
+					if err := f.Write(t.Context(), []*audit.Record{{Chain: "generation"}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				f := open()
+				for range 3 {
+					write(f)
+				}
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				b, err := os.ReadFile(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				first, _, _ := strings.Cut(string(b), "\n")
+				if err := os.WriteFile(path, []byte(first+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				f = open()
+				for range 30 {
+					write(f)
+					if reopened {
+						if err := f.Close(); err != nil {
+							t.Fatal(err)
+						}
+						f = open()
+					}
+				}
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				r, err := audit.Verify(path, vo)
+				if r.First <= 2 {
+					t.Errorf("the file is still there: %+v", r)
+				}
+				if !errors.Is(err, audit.ErrTampered) || !strings.Contains(err.Error(), "line 2 says that lines before it were missing: the head was at line 3") {
+					t.Errorf("got %v", err)
+				}
+				// A crash between the end of one file and the first line of the next.
+				if err := os.Rename(path, fmt.Sprintf("%s.%020d", path, lineOf(t, path))); err != nil {
+					t.Fatal(err)
+				}
+				f = open()
+				for range 30 {
+					write(f)
+				}
+				if err := f.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := audit.Verify(path, vo); !errors.Is(err, audit.ErrTampered) || !strings.Contains(err.Error(), "line 2 says") {
+					t.Errorf("after a crash: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// lineOf is the number of the first line of a file.
+func lineOf(t *testing.T, path string) (seq int) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), `"seq":`)
+	if _, err := fmt.Sscanf(rest, "%d", &seq); err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}

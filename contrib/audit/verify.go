@@ -126,8 +126,9 @@ func (v *verifier) line(l line) {
 		v.report.Repairs++
 	case e.Kind == eventPruned:
 		v.pruned = max(v.pruned, e.Through)
-	case e.Kind == eventTruncated && v.bad == nil:
-		v.bad = v.fault("line %d says that lines before it were missing: the head was at line %d (0: there was none)", l.seq, e.Head)
+	}
+	if cut := l.truncation(); cut != nil && v.bad == nil {
+		v.bad = v.fault("line %d says that lines before it were missing: the head was at line %d (0: there was none)", cut.Line, cut.Head)
 	}
 	if l.seq == v.atLeast.Seq && l.hash != v.atLeast.Hash && v.bad == nil {
 		v.bad = v.fault("line %d is another one than the head that was kept says", l.seq)
