@@ -140,7 +140,7 @@ func TestSettlement(t *testing.T) {
 		return around("result", prio, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
 			out, err := next(ctx, g)
 			if out == nil {
-				return out, err
+				return nil, err
 			}
 			return h(ctx, out)
 		})
