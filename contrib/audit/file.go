@@ -19,7 +19,7 @@ type Fsync string
 // when the machine stops.
 const (
 	FsyncAlways   Fsync = "always"   // before a record is acknowledged: all are left
-	FsyncInterval Fsync = "interval" // the records of the last FsyncInterval may be missing
+	FsyncInterval Fsync = "interval" // the records of the last FsyncInterval may be missing, 8 MiB of them at most
 	FsyncNever    Fsync = "never"    // when the operating system does
 )
 
@@ -57,16 +57,21 @@ type File struct {
 	path string
 	lock *os.File
 
-	mu     sync.Mutex
-	o      FileOptions
-	f      *os.File // nil after a failure that only opening anew can mend
-	head   *os.File
-	last   position
-	first  uint64 // line of f, 0 when it is empty
-	size   int64
-	cut    *event // the first line of the chain that says that others are missing: each file begins with it
-	dirty  bool   // written and not synced
-	late   error
+	mu    sync.Mutex
+	o     FileOptions
+	f     *os.File // nil after a failure that only opening anew can mend
+	head  *os.File
+	last  position
+	first uint64 // line of f, 0 when it is empty
+	size  int64
+	cut   *event // the first line of the chain that says that others are missing: each file begins with it
+	dirty bool   // a timer is to sync what was written
+	late  error  // what failed behind a Write that had succeeded
+
+	// Without FsyncAlways: what was written since the last fsync, the end of f, and whether one has failed since.
+	unsynced bytes.Buffer
+	doubt    bool
+
 	timer  *time.Timer
 	closed bool
 }
@@ -74,8 +79,9 @@ type File struct {
 var _ Sink = (*File)(nil)
 
 // OpenFile opens or makes the file, in a folder that is there, and checks what of the chain is in the newest file. A line at
-// its end that is not whole is what a crash leaves of a write that was not acknowledged: it is cut off, and a line says so. If
-// the head knows of more lines than there are, a line says that too, and Verify repeats it from then on. Anything else that is
+// its end that is not whole is what a crash leaves of a write that was not acknowledged: it is cut off, and a line says so.
+// If the head knows of more lines than there are, a line says that too, as does the first line of every later file, and Verify
+// repeats it from then on. Anything else that is
 // not as it was written is an error that wraps ErrTampered: look at it with Verify, move the file and all that begins with
 // its name away, and begin a new one.
 func OpenFile(path string, o FileOptions) (*File, error) {
@@ -154,7 +160,7 @@ func (f *File) ready(total int64) error {
 			return err
 		}
 	}
-	if f.late != nil {
+	if f.late != nil || f.doubt {
 		if err := f.sync(); err != nil {
 			return err
 		}
@@ -184,10 +190,13 @@ func (f *File) append(member string, values ...[]byte) error {
 	}
 	_, err := f.f.Write(b.Bytes())
 	if err == nil && f.o.Fsync == FsyncAlways {
-		err = f.f.Sync()
+		err = f.fsync()
 	}
 	if err != nil {
 		return f.undo(err)
+	}
+	if f.o.Fsync == FsyncInterval {
+		f.unsynced.Write(b.Bytes())
 	}
 	if f.size == 0 {
 		f.first = f.last.seq + 1
@@ -197,15 +206,21 @@ func (f *File) append(member string, values ...[]byte) error {
 		f.dirty = true
 		f.timer = time.AfterFunc(f.o.FsyncInterval, f.syncLater)
 	}
+	if f.unsynced.Len() > maxUnsynced {
+		_ = f.sync() // as syncLater
+		return nil
+	}
 	f.late = writeHead(f.head, f.o.head(f.last)) // the lines are there; the next Write tries again
 	return nil
 }
 
-// undo takes back what a failed write may have left. Where that fails too, and after a failed fsync, of which nobody knows what
-// it left, the file is opened anew.
+// maxUnsynced is how many bytes FsyncInterval lets wait for the end of the interval.
+const maxUnsynced = 8 << 20
+
+// undo takes back what a failed write or fsync may have left. Where that fails too the file is opened anew.
 func (f *File) undo(cause error) error {
 	err := f.f.Truncate(f.size)
-	if serr := f.f.Sync(); err == nil {
+	if serr := f.fsync(); err == nil {
 		err = serr
 	}
 	if err != nil {
@@ -216,7 +231,8 @@ func (f *File) undo(cause error) error {
 	return fmt.Errorf("audit: %w", cause)
 }
 
-// Sync has the disk keep what was written so far.
+// Sync has the disk keep what was written so far. With FsyncNever an error is all that is ever said of what was written before
+// it: the next Sync is about what came since.
 func (f *File) Sync() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -231,15 +247,50 @@ func (f *File) sync() error {
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	f.late = errors.Join(f.f.Sync(), writeHead(f.head, f.o.head(f.last)))
+	f.late = errors.Join(f.fsync(), writeHead(f.head, f.o.head(f.last)))
 	return f.late
+}
+
+// fsync has the disk keep the file. After a failure Linux takes the pages for written, whatever became of them, and the next
+// fsync says yes: so what was written since the last good one is first written once more.
+func (f *File) fsync() error {
+	if f.doubt {
+		if err := f.writeAgain(); err != nil {
+			return err
+		}
+	}
+	err := f.f.Sync()
+	if f.doubt = err != nil; err == nil {
+		f.unsynced.Reset()
+	}
+	return err
+}
+
+// writeAgain puts the lines that are not synced where they stand, so that they are there at any time should the process end.
+func (f *File) writeAgain() error {
+	o, err := os.OpenFile(f.path, os.O_WRONLY, fileMode) // f.f can only append
+	if err != nil {
+		return err
+	}
+	ours, err := f.f.Stat()
+	there, err2 := o.Stat()
+	if err = errors.Join(err, err2); err == nil && !os.SameFile(ours, there) {
+		err = fmt.Errorf("%s is another file than the one that was opened", f.path)
+	}
+	if err == nil {
+		_, err = o.WriteAt(f.unsynced.Bytes(), f.size-int64(f.unsynced.Len()))
+	}
+	return errors.Join(err, o.Close())
 }
 
 func (f *File) syncLater() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dirty && !f.closed && f.f != nil {
-		_ = f.sync() // the next Write fails unless it can be mended
+		if f.sync() != nil { // the next Write fails unless it can be mended; there may be none for long
+			f.dirty = true
+			f.timer.Reset(f.o.FsyncInterval)
+		}
 	}
 }
 

@@ -41,6 +41,10 @@ func (f *File) find() error {
 			return fmt.Errorf("audit: %w", err)
 		}
 	}
+	if s.last != f.last || int64(f.unsynced.Len()) > s.good { // else they are the end of the file, as before
+		f.unsynced.Reset()
+		f.doubt = false
+	}
 	f.last, f.first, f.size, f.late = s.last, s.first, s.good, nil
 	if s.torn > 0 {
 		if err := errors.Join(f.f.Truncate(s.good), f.f.Sync()); err != nil {
@@ -129,6 +133,8 @@ func (f *File) rotate() error {
 		return fmt.Errorf("audit: %w", err)
 	}
 	f.first, f.size = 0, 0
+	f.unsynced.Reset() // with FsyncNever there may be some of another policy before it
+	f.doubt = false
 	return f.prune()
 }
 

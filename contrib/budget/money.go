@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/maillon-go/maillon/contrib/config"
 )
 
 // Money is an amount in millionths of the currency's unit: 1.25 is 1250000. There are no floats in the books.
@@ -16,7 +18,7 @@ const (
 	maxPrice = 1000 * unit // of a million tokens
 )
 
-var errMoney = errors.New(`an amount of money is written as 5, 0.15 or 2.500001: not negative, at most 6 decimals, no currency`)
+var errMoney = config.Showable(errors.New(`an amount of money is written as 5, 0.15 or 2.500001: not negative, at most 6 decimals, no currency`))
 
 // ParseMoney reads a decimal number with at most six decimals, exactly.
 func ParseMoney(s string) (Money, error) {

@@ -139,8 +139,8 @@ func TestConfigRefuses(t *testing.T) {
 	config.Register(kinds, "token_budget", func(s budget.Settings) (any, error) { return budget.New(s) })
 	for name, tc := range map[string]struct{ old, new, want string }{
 		"unknown key":       {"max_keys", "max_kyes", "plugins.yaml:13:"},
-		"not an amount":     {"cost: 0.50", "cost: 0.5000000001", "limits: does not fit"},
-		"not a duration":    {"window: 24h", "window: 1d", "limits: does not fit"},
+		"not an amount":     {"cost: 0.50", "cost: 0.5000000001", "limits[1].cost: an amount of money is written as"},
+		"not a duration":    {"window: 24h", "window: 1d", "limits[1].window: a duration is written with its unit"},
 		"unknown action":    {"action: cap", "action: stop", `unknown action "stop": block, cap or warn`},
 		"unknown dimension": {"[request]", "[team]", `unknown dimension "team"`},
 		"no price table":    {"prices: PRICES", "prices: none.yaml", "none.yaml"},

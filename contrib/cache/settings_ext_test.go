@@ -58,7 +58,7 @@ plugins:
 	}
 	plugintest.Faulty(t, kinds, map[string]string{
 		"{scope: all}":    `scope "all"`,
-		"{ttl: soon}":     "ttl: does not fit",
+		"{ttl: soon}":     "ttl: a duration is written with its unit",
 		"{tenant: x}":     "tenant",
 		"{secret: knows}": "secret",
 	})

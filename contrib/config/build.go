@@ -292,25 +292,24 @@ func (b *builder) made(name string, f fields) (any, bool) {
 // what is known to quote no value (but for numbers): another text, a time.ParseDuration's, say, may have a secret in it.
 func (b *builder) decoding(k kind, config ast.Node, name string, err error) {
 	what := "config of plugin \"" + clip(name) + "\": "
+	m := misfitOf(b.ctx, config, k.typ, "")
+	if m == nil { // it fits now, a file that a secret is in, say
+		m = &misfit{node: config, err: err}
+	}
+	if m.path != "" {
+		what += m.path + ": "
+	}
 	var y yaml.Error
-	if errors.As(err, &y) && y.GetToken() != nil {
-		b.syntax(err)
-		b.last().Message = what + b.last().Message
+	if errors.As(m.err, &y) && y.GetToken() != nil {
+		t := y.GetToken().Position
+		b.unread(t.Line, t.Column, "", what+m.words())
 		return
 	}
-	at := config
-	for _, pair := range pairs(config) { // the decoder did not say where
-		if _, e := contained(func() (any, error) { return k.decode(b.ctx, pair) }); e != nil {
-			at = pair.Value
-			what += raw(pair.Key) + ": "
-			break
-		}
-	}
-	if s, ok := errors.AsType[showable](err); ok {
-		b.because(at, s.error, "%s%v", what, s)
+	if s, ok := errors.AsType[*showable](m.err); ok {
+		b.because(m.node, s.error, "%s%s", what, m.words())
 		return
 	}
-	b.problems.add(at, "", "%sdoes not fit %v", what, k.typ)
+	b.problems.add(m.node, "", "%s%s", what, m.words())
 }
 
 func (b *builder) group(v value) (e stages.Entry, ok bool) {

@@ -46,8 +46,8 @@ func NewKinds() *Kinds { return &Kinds{kinds: map[string]kind{}} }
 // does not have is an error, and returns what stages.Pipeline.Register takes: a pointer to a struct with hooks, a link, or
 // an Entry. Keys are the names of fields in lower case, or as their yaml tags say; a Secret may only be a reference. A
 // plugin whose kind and settings are the same after a reload is not made again, so build must not keep what changes between
-// calls. What an UnmarshalText or UnmarshalYAML of the program says of a value is not shown, since the value may be secret:
-// the error is that it does not fit.
+// calls. What an UnmarshalText or UnmarshalYAML of the program says of a value is not shown, since the value may be secret,
+// unless it is marked with Showable: the error is that it does not fit.
 //
 // It panics without a name or a function, and on a name that is taken: a mistake of the program.
 func Register[S any](k *Kinds, name string, build func(settings S) (any, error)) {
@@ -66,11 +66,15 @@ func Register[S any](k *Kinds, name string, build func(settings S) (any, error))
 			if n == nil {
 				return s, nil
 			}
-			err := yaml.NewDecoder(&bytes.Buffer{}, yaml.Strict(), strictTime).DecodeFromNodeContext(ctx, n, &s)
-			return s, err
+			return s, decodeNode(ctx, n, &s)
 		},
 		build: func(settings any) (any, error) { return build(settings.(S)) },
 	}
+}
+
+// decodeNode reads a node of a plugin's own settings.
+func decodeNode(ctx context.Context, n ast.Node, to any) error {
+	return yaml.NewDecoder(&bytes.Buffer{}, yaml.Strict(), strictTime, strictDuration, strictSeverity).DecodeFromNodeContext(ctx, n, to)
 }
 
 // Names are the kinds, sorted.

@@ -39,17 +39,17 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte("[secret]"), nil }
 func (s *Secret) UnmarshalYAML(ctx context.Context, decode func(any) error) error {
 	var ref map[string]string
 	if err := decode(&ref); err != nil {
-		return showable{errors.New("a secret is given as {env: NAME} or {file: path}, never as itself")}
+		return Showable(errors.New("a secret is given as {env: NAME} or {file: path}, never as itself"))
 	}
 	name, isEnv := ref["env"]
 	path, isFile := ref["file"]
 	switch {
 	case len(ref) != 1 || !isEnv && !isFile:
-		return showable{errors.New("a secret is given as {env: NAME} or {file: path}, by one of the two")}
+		return Showable(errors.New("a secret is given as {env: NAME} or {file: path}, by one of the two"))
 	case isEnv:
 		v, ok := os.LookupEnv(name)
 		if !ok {
-			return showable{fmt.Errorf("the environment variable %s of a secret is not set", name)}
+			return Showable(fmt.Errorf("the environment variable %s of a secret is not set", name))
 		}
 		s.value = strings.TrimSpace(v)
 		return nil
@@ -59,7 +59,7 @@ func (s *Secret) UnmarshalYAML(ctx context.Context, decode func(any) error) erro
 		seen.note(path, v, err)
 	}
 	if err != nil {
-		return showable{fmt.Errorf("the file of a secret: %w", err)}
+		return Showable(fmt.Errorf("the file of a secret: %w", err))
 	}
 	s.value = strings.TrimSpace(v)
 	return nil

@@ -88,11 +88,13 @@ func TestRetryRewindsTheBody(t *testing.T) {
 		body     func() io.Reader
 		settings httpx.Settings
 		want     error
+		status   int
+		text     string
 		attempts int64
 	}{
 		{name: "none", body: func() io.Reader { return nil }, attempts: 3},
 		{name: "with GetBody", body: func() io.Reader { return strings.NewReader("hello") }, attempts: 3},
-		{name: "a stream", body: func() io.Reader { return onlyReader{strings.NewReader("hello")} }, want: httpx.ErrBodyUsed, attempts: 1},
+		{name: "a stream", body: func() io.Reader { return onlyReader{strings.NewReader("hello")} }, status: 503, text: "answer 1", attempts: 1},
 		{name: "a stream that is buffered", body: func() io.Reader { return onlyReader{strings.NewReader("hello")} }, settings: httpx.Settings{BufferRequests: 5}, attempts: 3},
 		{name: "a stream that is too long", body: func() io.Reader { return onlyReader{strings.NewReader("hello!")} }, settings: httpx.Settings{BufferRequests: 5}, want: httpx.ErrTooLarge},
 	} {
@@ -115,14 +117,46 @@ func TestRetryRewindsTheBody(t *testing.T) {
 			if !errors.Is(err, tc.want) {
 				t.Fatalf("error %v, want %v", err, tc.want)
 			}
-			if tc.want == nil && (status != 200 || text != "answer 3") {
-				t.Errorf("got %d %q", status, text)
+			if tc.status == 0 {
+				tc.status, tc.text = 200, "answer 3"
+			}
+			if tc.want == nil && (status != tc.status || text != tc.text) {
+				t.Errorf("got %d %q, want %d %q", status, text, tc.status, tc.text)
 			}
 			if n.Load() != tc.attempts {
 				t.Errorf("%d attempts, want %d", n.Load(), tc.attempts)
 			}
 		})
 	}
+}
+
+// Where a body that is gone keeps a request from being repeated, the caller has the answer that there was, links see both, and
+// no further attempt is waited for.
+func TestRetryWithoutTheBodyKeepsTheAnswer(t *testing.T) {
+	c := &closing{closed: map[string]int{}}
+	var seen chain.Outcome[*exchange]
+	notified := 0
+	again := chain.Intercept[*exchange]("retry", middleware.Retry(5, middleware.RetryBase(time.Nanosecond),
+		middleware.RetryNotify(func(context.Context, int, error, time.Duration) { notified++ })))
+	ch := through(t, again, chain.Observe("see", func(_ context.Context, o chain.Outcome[*exchange]) { seen = o }))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://localhost", onlyReader{strings.NewReader("hello")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := httpx.NewClient(ch, httpx.Settings{}).Do(r, func(*http.Request) (*http.Response, error) { return c.response(503, "first"), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := io.ReadAll(res.Body); string(b) != "first" || err != nil || res.StatusCode != http.StatusServiceUnavailable || c.closed["first"] != 0 {
+		t.Errorf("got %d %q, %v, closed %v", res.StatusCode, b, err, c.closed)
+	}
+	if status, ok := errors.AsType[*httpx.StatusError](seen.Err); !ok || status.Status != 503 || !errors.Is(seen.Err, httpx.ErrBodyUsed) {
+		t.Errorf("the observer saw %v", seen.Err)
+	}
+	if notified != 1 {
+		t.Errorf("%d further attempts, want 1", notified)
+	}
+	_ = res.Body.Close()
 }
 
 // A failure that nothing mends reaches the caller as a response, its body readable.

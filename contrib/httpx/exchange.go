@@ -12,7 +12,8 @@ import (
 
 var (
 	// ErrBodyUsed means that a request was to be sent again whose body is gone: it has no GetBody. Set
-	// Settings.BufferRequests.
+	// Settings.BufferRequests. If the attempt before was answered, that answer is a *StatusError in the error that links see,
+	// and what the caller gets.
 	ErrBodyUsed = errors.New("httpx: the body of the request was sent before and cannot be read again: give the request a GetBody, or set BufferRequests")
 	// ErrNotBuffered means that a body is a stream that a link must not read. Set Settings.BufferRequests or BufferResponses.
 	ErrNotBuffered = errors.New("httpx: the body is not buffered: set BufferRequests or BufferResponses")

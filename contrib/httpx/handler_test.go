@@ -100,7 +100,8 @@ func TestHandler(t *testing.T) {
 		{"failure of the handler", failing(1), httpx.Settings{}, nil, 503, "1body"},
 		{"retried", failing(2), httpx.Settings{BufferResponses: 100, BufferRequests: 100}, []chain.Link[*exchange]{retry(3)}, 200, "3body"},
 		{"failed for good", failing(9), httpx.Settings{BufferResponses: 100, BufferRequests: 100}, []chain.Link[*exchange]{retry(3)}, 503, "3body"},
-		{"retried without the body", failing(2), buffers, []chain.Link[*exchange]{retry(3)}, 500, "Internal Server Error\n"},
+		{"retried without the body", failing(2), buffers, []chain.Link[*exchange]{retry(3)}, 503, "1body"},
+		{"retried without the body, unbuffered", failing(2), httpx.Settings{}, []chain.Link[*exchange]{retry(3)}, 503, "1body"},
 		{"retried unbuffered", failing(2), httpx.Settings{BufferRequests: 100}, []chain.Link[*exchange]{retry(3)}, 0, ""},
 		{"a request that is too large", hello, httpx.Settings{BufferRequests: 3}, nil, 413, "Request Entity Too Large\n"},
 		{"a response that is too large", hello, httpx.Settings{BufferResponses: 3}, nil, 500, "Internal Server Error\n"},
@@ -217,3 +218,66 @@ func TestHeaderIsFinalWithTheStatus(t *testing.T) {
 		}
 	}
 }
+
+// Trailers reach the client, and links, whether the response is buffered or not.
+func TestTrailers(t *testing.T) {
+	h := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-Sum, X-Unset")
+		w.Header().Set(http.TrailerPrefix+"x-early", "yes")
+		_, _ = io.WriteString(w, "hello")
+		w.(http.Flusher).Flush() // unbuffered, the server must not know the length
+		w.Header().Set("X-Sum", "42")
+		w.Header().Set(http.TrailerPrefix+"x-late", "yes")
+		w.Header().Set("X-Lost", "not declared")
+	}
+	seen := http.Header{}
+	link := chain.After("look", func(_ context.Context, e *exchange) (*exchange, error) {
+		seen = e.Response().Trailer
+		return e, nil
+	})
+	for name, s := range map[string]httpx.Settings{"direct": {}, "buffered": {BufferResponses: 100}} {
+		t.Run(name, func(t *testing.T) {
+			res, text, _, err := serve(t, h, s, nil, link)
+			if err != nil || text != "hello" {
+				t.Fatal(text, err)
+			}
+			if got := res.Trailer; got.Get("X-Sum") != "42" || got.Get("X-Late") != "yes" || len(got["X-Early"]) != 1 || got.Get("X-Unset") != "" || got.Get("X-Lost") != "" {
+				t.Errorf("trailer %v", got)
+			}
+			if res.Header.Get("X-Sum") != "" || res.Header.Get("X-Late") != "" || res.Header.Get("X-Lost") != "" {
+				t.Errorf("header %v", res.Header)
+			}
+			if name == "buffered" && (seen.Get("X-Sum") != "42" || seen.Get("X-Late") != "yes" || len(seen) != 3) {
+				t.Errorf("the link saw %v", seen)
+			}
+		})
+	}
+	t.Run("of an answer", func(t *testing.T) { // as a service behind a link gives it: set when the body is read
+		trailer := http.Header{"X-Sum": nil}
+		answer := chain.Around("proxy", func(chain.Handler[*exchange]) chain.Handler[*exchange] {
+			return func(_ context.Context, e *exchange) (*exchange, error) {
+				return e.WithResponse(&http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Trailer: trailer, Body: &sumBody{strings.NewReader("hello"), trailer}}), nil
+			}
+		})
+		res, text, _, err := serve(t, h, httpx.Settings{}, nil, answer)
+		if err != nil || text != "hello" || res.Trailer.Get("X-Sum") != "43" {
+			t.Errorf("%q %v %v", text, res.Trailer, err)
+		}
+	})
+}
+
+// sumBody sets a trailer at its end.
+type sumBody struct {
+	io.Reader
+	trailer http.Header
+}
+
+func (b *sumBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.trailer.Set("X-Sum", "43")
+	}
+	return n, err
+}
+
+func (*sumBody) Close() error { return nil }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/cenkalti/backoff/v5"
 )
 
 // trip is one request of a client, with all its attempts.
@@ -26,16 +28,14 @@ type trip struct {
 }
 
 type attempt struct {
-	res    *http.Response
-	failed bool // it reached links with a *StatusError
+	res     *http.Response
+	failure error // with which it reached links, a *StatusError, or nil
 }
 
 // do is one attempt.
 func (t *trip) do(ctx context.Context, e *Exchange) (*Exchange, error) {
-	first := t.begin()
-	r, err := t.ready(ctx, e.req, first)
+	r, err := t.begin(ctx, e.req)
 	if err != nil {
-		t.done(nil, false)
 		return nil, err
 	}
 	res, err := t.roundTrip(ctx, r)
@@ -43,32 +43,43 @@ func (t *trip) do(ctx context.Context, e *Exchange) (*Exchange, error) {
 		res, err = buffered(res, t.settings.BufferResponses)
 	}
 	if err != nil {
-		t.done(nil, false)
+		t.done(nil, nil)
 		return nil, err
 	}
 	failure := t.settings.failure(res)
-	t.done(res, failure != nil)
+	t.done(res, failure)
 	return e.WithResponse(res), failure
 }
 
-func (t *trip) begin() (first bool) {
+// begin is the request as it is sent next. Where that cannot be, what failed before stays the answer.
+func (t *trip) begin(ctx context.Context, r *http.Request) (*http.Request, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	r, err := t.ready(ctx, r, !t.sent)
+	t.sent = true
+	if err != nil {
+		for _, a := range slices.Backward(t.open) {
+			if a.failure != nil {
+				return nil, notAgain(err, a.failure)
+			}
+		}
+		return nil, err
+	}
 	if t.inFlight == 0 {
 		// What failed before is of no use to anybody once there is another attempt, and holds a connection.
 		t.open = slices.DeleteFunc(t.open, func(a attempt) bool {
-			if a.failed {
+			if a.failure != nil {
 				discard(a.res)
 			}
-			return a.failed
+			return a.failure != nil
 		})
 	}
 	t.inFlight++
-	first, t.sent = !t.sent, true
-	return first
+	return r, nil
 }
 
-func (t *trip) done(res *http.Response, failed bool) {
+// done ends an attempt that began.
+func (t *trip) done(res *http.Response, failure error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.inFlight--
@@ -77,7 +88,7 @@ func (t *trip) done(res *http.Response, failed bool) {
 	case t.ended:
 		discard(res)
 	default:
-		t.open = append(t.open, attempt{res, failed})
+		t.open = append(t.open, attempt{res, failure})
 	}
 }
 
@@ -88,7 +99,7 @@ func (t *trip) end(res *http.Response) {
 	t.ended = true
 	wrapped := res != nil && !slices.ContainsFunc(t.open, func(a attempt) bool { return a.res == res || same(a.res, res) })
 	for _, a := range t.open {
-		if res != nil && (a.res == res || same(a.res, res)) || wrapped && !a.failed {
+		if res != nil && (a.res == res || same(a.res, res)) || wrapped && a.failure == nil {
 			continue
 		}
 		discard(a.res)
@@ -108,6 +119,15 @@ func (t *trip) ready(ctx context.Context, r *http.Request, first bool) (*http.Re
 		return r, nil
 	}
 	return rewound(r)
+}
+
+// notAgain is the failure of an attempt that could not begin, together with that of the one before, whose response the caller
+// gets. No retry mends it.
+func notAgain(err, before error) error {
+	if before == nil || !errors.Is(err, ErrBodyUsed) {
+		return err
+	}
+	return backoff.Permanent(fmt.Errorf("%w; the attempt before: %w", err, before))
 }
 
 // rewound is a request with its body from the start.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -16,9 +18,10 @@ type visit struct {
 	settings *Settings
 	out      http.ResponseWriter
 
-	mu     sync.Mutex
-	read   bool          // an attempt has had the body
-	direct *directWriter // what the handler writes to when nothing is buffered
+	mu      sync.Mutex
+	read    bool          // an attempt has had the body
+	failure error         // of the last attempt that has ended, if its response was one
+	direct  *directWriter // what the handler writes to when nothing is buffered
 }
 
 func (v *visit) buffers() bool { return v.settings.BufferResponses > 0 }
@@ -31,7 +34,9 @@ func (v *visit) do(ctx context.Context, e *Exchange) (*Exchange, error) {
 	}
 	r, err := v.ready(r)
 	if err != nil {
-		return nil, err
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return nil, notAgain(err, v.failure)
 	}
 	res := &http.Response{Request: e.req, Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor}
 	if v.buffers() {
@@ -44,9 +49,8 @@ func (v *visit) do(ctx context.Context, e *Exchange) (*Exchange, error) {
 		if w.err != nil {
 			return nil, w.err
 		}
-		res.StatusCode, res.Header = w.status, w.final
-		res = filled(res, w.body.Bytes())
-		return e.WithResponse(res), v.settings.failure(res)
+		res.StatusCode, res.Header, res.Trailer = w.status, w.final, w.trailer()
+		return v.done(e, filled(res, w.body.Bytes()))
 	}
 	w, err := v.begin()
 	if err != nil {
@@ -58,7 +62,16 @@ func (v *visit) do(ctx context.Context, e *Exchange) (*Exchange, error) {
 	v.mu.Lock()
 	w.res = res
 	v.mu.Unlock()
-	return e.WithResponse(res), v.settings.failure(res)
+	return v.done(e, res)
+}
+
+// done is what an attempt has come to.
+func (v *visit) done(e *Exchange, res *http.Response) (*Exchange, error) {
+	failure := v.settings.failure(res)
+	v.mu.Lock()
+	v.failure = failure
+	v.mu.Unlock()
+	return e.WithResponse(res), failure
 }
 
 // ready is the request with a body that was not read yet.
@@ -118,6 +131,12 @@ func send(w http.ResponseWriter, res *http.Response) {
 	header := w.Header()
 	clear(header)
 	maps.Copy(header, res.Header)
+	declared := declaredTrailers(res.Header)
+	for _, name := range slices.Sorted(maps.Keys(res.Trailer)) {
+		if !slices.Contains(declared, name) {
+			header["Trailer"] = append(slices.Clip(header["Trailer"]), name)
+		}
+	}
 	status := res.StatusCode
 	if status == 0 {
 		status = http.StatusOK
@@ -127,7 +146,20 @@ func send(w http.ResponseWriter, res *http.Response) {
 		return
 	}
 	defer func() { _ = res.Body.Close() }()
-	_, _ = io.Copy(w, res.Body) // the client is gone, which its own context says
+	if _, err := io.Copy(w, res.Body); err != nil { // the client is gone, which its own context says
+		return
+	}
+	maps.Copy(header, res.Trailer) // complete when the body is read
+}
+
+// declaredTrailers are the names that a header says will follow the body.
+func declaredTrailers(h http.Header) (names []string) {
+	for _, list := range h["Trailer"] {
+		for name := range strings.SplitSeq(list, ",") {
+			names = append(names, http.CanonicalHeaderKey(strings.TrimSpace(name)))
+		}
+	}
+	return names
 }
 
 // bufferWriter keeps what a handler writes. Flush has no effect.
@@ -143,6 +175,26 @@ type bufferWriter struct {
 func (w *bufferWriter) Header() http.Header { return w.header }
 
 func (w *bufferWriter) Flush() {}
+
+// trailer is what the handler, which has returned, has set of what it declared, or with http.TrailerPrefix.
+func (w *bufferWriter) trailer() http.Header {
+	out := http.Header{}
+	for _, name := range declaredTrailers(w.final) {
+		if values, ok := w.header[name]; ok {
+			out[name] = slices.Clone(values)
+		}
+	}
+	for name, values := range w.header {
+		if name, ok := strings.CutPrefix(name, http.TrailerPrefix); ok {
+			out[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+		}
+	}
+	maps.DeleteFunc(w.final, func(name string, _ []string) bool { return strings.HasPrefix(name, http.TrailerPrefix) })
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
 
 func (w *bufferWriter) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {

@@ -40,6 +40,6 @@ func TestConfig(t *testing.T) {
 	plugintest.Faulty(t, kinds, map[string]string{
 		"{semconv: 2.0.0}":      `semconv "2.0.0": use "1.41.0" or "1.36.0"`,
 		"{content: true}":       "content",
-		`{max_content: "many"}`: "MaxContent",
+		`{max_content: "many"}`: "max_content",
 	})
 }

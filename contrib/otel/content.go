@@ -116,14 +116,18 @@ func (c *contents) generation(g *stages.Generation, passed bool) []attribute.Key
 	return attrs
 }
 
-// tool is what a tool was given and gave.
+// tool is what a tool was given and gave, and the id of the call, which is a text of the model.
 func (c *contents) tool(t *stages.Tool) []attribute.KeyValue {
 	if !t.HasResult() {
 		return nil
 	}
-	return []attribute.KeyValue{
+	attrs := []attribute.KeyValue{
 		semconv.GenAIToolCallArgumentsKey.String(c.text(string(t.Arguments()))), semconv.GenAIToolCallResultKey.String(c.text(t.Output())),
 	}
+	if id := t.CallID(); id != "" {
+		attrs = append(attrs, semconv.GenAIToolCallID(c.text(id)))
+	}
+	return attrs
 }
 
 func asJSON(v any) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/maillon-go/maillon/chain"
 	"github.com/maillon-go/maillon/contrib/otel"
+	"github.com/maillon-go/maillon/internal/plugintest"
 	"github.com/maillon-go/maillon/session"
 	"github.com/maillon-go/maillon/stages"
 )
@@ -71,6 +72,30 @@ func TestContents(t *testing.T) {
 	}
 	if answers != 1 {
 		t.Errorf("%d chat spans with the answer", answers)
+	}
+}
+
+// The id of a tool call is a text of the model.
+func TestIDOfAToolCall(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		settings otel.Settings
+		want     string
+	}{
+		"contents off": {otel.Settings{Redact: redact}, "-"},
+		"contents on":  {otel.Settings{Contents: true, Redact: redact}, "id-[x]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, tc.settings)
+			call := stages.ToolCall{ID: "id-SECRET", Name: "tide", Arguments: stages.JSON(`{}`)}
+			turn := plugintest.Answer(stages.Output{ToolCalls: stages.ListOf(call), FinishReason: stages.FinishToolCalls})
+			if _, err := r.start(t, says(turn, answer("at noon")), session.WithTools(tide(atNoon))).Instruct(t.Context(), "when?"); err != nil {
+				t.Fatal(err)
+			}
+			has(t, r.span(t, "execute_tool tide"), map[string]string{"gen_ai.tool.call.id": tc.want})
+			noSecret(t, r)
+		})
 	}
 }
 

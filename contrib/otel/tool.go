@@ -52,9 +52,6 @@ func (p *Plugin) ran(ctx context.Context, t *stages.Tool, took time.Duration, er
 	c, _ := t.Callable()
 	if span := trace.SpanFromContext(ctx); span.IsRecording() {
 		span.SetAttributes(toolIs(c)...) // another tool, where a link has said so
-		if id := t.CallID(); id != "" {
-			span.SetAttributes(semconv.GenAIToolCallID(id[:min(len(id), maxID)]))
-		}
 		if c.Description != "" {
 			span.SetAttributes(semconv.GenAIToolDescription(c.Description))
 		}
@@ -67,6 +64,3 @@ func (p *Plugin) ran(ctx context.Context, t *stages.Tool, took time.Duration, er
 	}
 	return err
 }
-
-// maxID is how many bytes of an id that a model has made are written.
-const maxID = 128

@@ -70,7 +70,7 @@ plugins:
 	}
 	plugintest.Faulty(t, kinds, map[string]string{
 		"":                           "nothing is limited",
-		"{requests: many}":           "Requests",
+		"{requests: many}":           `requests: must be a whole number`,
 		"{requests: 1, per: x}":      `per "x"`,
 		"{requests: 1, burst: 3}":    "burst",
 		"{requests: 1, window: -1s}": "window is below 0",
