@@ -24,7 +24,7 @@ func TestCutsChangeNoVerdict(t *testing.T) {
 		"Ask ines@harbour.example about the osprey",
 		"osprey osprey@harbour.example",
 	}
-	parts := []string{"osprey", "@harbour.example", " ", ".", "osprey@harbour.example", "ines@", "https://", "4111 1111 1111 1111", "black ", "ledger", ", ", "the harbour office"}
+	parts := []string{"osprey", "@harbour.example", " ", ".", "osprey@harbour.example", "ines@", "https://", "4111 1111 1111 1111", "black ", "ledger", "_", "-", "\u200b", ", ", "the harbour office"}
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 60 {
 		var b strings.Builder

@@ -46,16 +46,17 @@ func expected(names ...string) string {
 		has[n] = true
 	}
 	const open = "|High water is at noon. The office is open.\n"
+	mailbox := "|Mail kestrel@harbour.example for it.\n"
 	rival, whom, codename, injection := "|Ask carl@rival.example about that.\n", "|Write to ines@harbour.example, she knows. Or call again.\n", "|They call it project osprey, I think. Or heron.\n", open
 	if has["pii"] {
 		whom = "|Write to [EMAIL], she knows. Or call again.\n"
 	}
 	if has["policy"] {
 		codename, injection = "policy_term|\n", "policy_injection|\n"
-		rival = "policy_pattern|\n"
+		rival, mailbox = "policy_pattern|\n", "policy_term|\n"
 	}
 	if has["pii"] { // which runs first
-		rival = "|Ask [EMAIL] about that.\n"
+		rival, mailbox = "|Ask [EMAIL] about that.\n", "|Mail [EMAIL] for it.\n"
 	}
-	return open + whom + codename + injection + rival + open
+	return open + whom + codename + injection + rival + mailbox + open
 }

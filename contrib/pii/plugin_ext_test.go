@@ -219,7 +219,7 @@ func TestAnswers(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("streamed: %q", got.String())
 	}
-	if how := s.Pipeline().Streaming(t.Context()); len(how.Buffered()) > 0 || how.HoldBack != 256 {
+	if how := s.Pipeline().Streaming(t.Context()); len(how.Buffered()) > 0 || how.HoldBack != 258 {
 		t.Errorf("%v", how)
 	}
 }

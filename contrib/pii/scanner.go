@@ -13,8 +13,8 @@ import (
 // lookBehind bytes before it, and lookAhead behind it.
 const (
 	maxMatch   = 192
-	lookBehind = 32
-	lookAhead  = 32
+	lookBehind = 33 // a label with an id, and an underscore
+	lookAhead  = 33
 	window     = lookBehind + maxMatch + lookAhead
 )
 

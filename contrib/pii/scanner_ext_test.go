@@ -50,8 +50,14 @@ func TestActions(t *testing.T) {
 		"logins":        {pii.Settings{}, "root:toor@localhost admin:hunter2@db:5432/x (sa:p%40ss!@192.0.2.1) app:s3cret@tcp(db:3306)/x", "[CREDENTIALS]@localhost [CREDENTIALS]@db:5432/x ([CREDENTIALS]@[IP]) [CREDENTIALS]@tcp(db:3306)/x"},
 		"no logins":     {pii.Settings{}, "mailto:root@localhost sip:alice@192.0.2.1 contact:ann@example.com 10:30@localhost: a:b@c", "mailto:root@localhost sip:alice@[IP] contact:[EMAIL] 10:30@localhost: a:b@c"},
 		"glued":         {pii.Settings{}, "почта@пример.рф4111111111111111 D7MbDPBwaocNyZs0WAI8DjhEYoBhalq6/hvs." + strings.Repeat("a1", 14), "[EMAIL][CARD] [SECRET]/[SECRET]"},
-		"nothing":       {pii.Settings{}, "a b", "a b"},
-		"empty":         {pii.Settings{}, "", ""},
+		"Markdown": {
+			pii.Settings{},
+			"__4111 1111 1111 1111__ _sk-proj-abcdef1234567890ABCDEF12_ __DE89370400440532013000__ _192.168.1.77_ __+44 20 7946 0958__",
+			"__[CARD]__ _[SECRET] __[IBAN]__ _[IP]_ __[PHONE]__",
+		},
+		"names":   {pii.Settings{}, "id_4111111111111111 4111111111111111_x [CARD]_4111111111111111 4111111111111111_[CARD]", "id_4111111111111111 4111111111111111_x [CARD]_4111111111111111 4111111111111111_[CARD]"},
+		"nothing": {pii.Settings{}, "a b", "a b"},
+		"empty":   {pii.Settings{}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := scanner(t, tc.s).Redact(tc.text); got != tc.want {

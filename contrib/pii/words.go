@@ -38,14 +38,21 @@ func isDigit(b byte) bool { return b >= '0' && b <= '9' }
 func isAlnum(b byte) bool { return classes[b]&(lower|upper|digit) != 0 }
 
 // isWord says that a match neither begins right behind b nor ends right before it. The asterisk is what masks leave.
-func isWord(b byte) bool { return isAlnum(b) || b == '_' || b == '*' }
+func isWord(b byte) bool { return isAlnum(b) || b == '*' }
 
-// left says that a match may begin at i, right that one may end there. Labels count as words.
+// left says that a match may begin at i, right that one may end there. Labels count as words. An underscore joins what is on both
+// sides of it, as in a name; without a word on the other side it is Markdown.
 func (c *scan) left(i int) bool {
+	if i > 0 && c.text[i-1] == '_' {
+		return i == 1 || !isWord(c.text[i-2]) && !c.labels.endsAt(c.text, i-1)
+	}
 	return i == 0 || !isWord(c.text[i-1]) && !c.labels.endsAt(c.text, i)
 }
 
 func (c *scan) right(i int) bool {
+	if i < len(c.text) && c.text[i] == '_' {
+		return i+1 == len(c.text) || !isWord(c.text[i+1]) && c.labels.at(c.text, i+1) == 0
+	}
 	return i == len(c.text) || !isWord(c.text[i]) && c.labels.at(c.text, i) == 0
 }
 

@@ -3,9 +3,9 @@ package policy
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -27,18 +27,28 @@ func plainFold(s string) string {
 	var out strings.Builder
 	space := false
 	for _, r := range s {
-		if isSpace := unicode.IsSpace(r); !isSpace || !space {
-			if space = isSpace; isSpace {
+		if blank := isSpace(r); !blank || !space {
+			if space = blank; blank {
 				r = ' '
+			}
+			if r >= '\u2010' && r <= '\u2013' {
+				r = '-'
 			}
 			out.WriteRune(r)
 		}
 	}
-	return out.String()
+	runes := []rune(out.String())
+	joined := slices.Clone(runes)
+	for i := 1; i+1 < len(runes); i++ {
+		if (runes[i] == '-' || runes[i] == '_') && joinable(runes[i-1]) && joinable(runes[i+1]) {
+			joined[i] = ' '
+		}
+	}
+	return string(joined)
 }
 
 func FuzzFold(f *testing.F) {
-	for _, s := range []string{"Straße  ﬁ\u00a0\u2003x", "e\u200b\u0301", "\u1112\u1161\u200b\u11ab", "\u200b\u0301", " \u0301", "a\u0328\u0301\u0302", "ﷺ", "\U0001d400\u0301", "\xffé\xc3", "ΣΊΣΥΦΟΣ", "İı", "ｶﾞ"} {
+	for _, s := range []string{"Straße  ﬁ\u00a0\u2003x", "e\u200b\u0301", "\u1112\u1161\u200b\u11ab", "\u200b\u0301", " \u0301", "a\u0328\u0301\u0302", "ﷺ", "\U0001d400\u0301", "\xffé\xc3", "ΣΊΣΥΦΟΣ", "İı", "ｶﾞ", "a\x00\u0301-b", "a_b__c_\u2011d", "a\u2800 b\x7f"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -119,7 +129,7 @@ func same(t *testing.T, p *Plugin, answer string, lengths []byte) {
 func longestRun(s string) (longest int) {
 	n := 0
 	for _, r := range s {
-		if n++; !invisible(r) && !unicode.IsSpace(r) {
+		if n++; !invisible(r) && !isSpace(r) {
 			n = 0
 		}
 		longest = max(longest, n)
@@ -129,7 +139,7 @@ func longestRun(s string) (longest int) {
 
 func TestRandomStreams(t *testing.T) {
 	p, r := streamed(t), rand.New(rand.NewPCG(1, 2))
-	words := []string{"xá b x ab", "a", "b", "ab", "bab", "x", "xx", "xx-", "á", "a\u0301", "A", " ", " ", " ", "-", "\n \n", strings.Repeat(" ", 50), "\u200b", strings.Repeat("\u200b", 50)}
+	words := []string{"xá b x ab", "a", "b", "ab", "bab", "x", "xx", "xx-", "á", "a\u0301", "A", " ", " ", " ", "-", "_", "_", "\n \n", strings.Repeat(" ", 50), "\u200b", strings.Repeat("\u200b", 50)}
 	for range 4000 {
 		answer := ""
 		for range 1 + r.IntN(14) {

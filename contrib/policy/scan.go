@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"slices"
 	"unicode"
 	"unicode/utf8"
@@ -77,7 +78,7 @@ func newScanner(rules []*rule, inject bool) *scanner {
 	if inject {
 		for c, words := range classes {
 			for _, w := range words {
-				add(w, meaning{class: class(c)})
+				add(foldedTerm(w), meaning{class: class(c)})
 			}
 		}
 	}
@@ -89,7 +90,8 @@ func newScanner(rules []*rule, inject bool) *scanner {
 	return s
 }
 
-// holdBack is how many runes of a stream must be seen together: a term, what may make it allowed, and a border. Of a term that
+// holdBack is how many runes of a stream must be seen together: a term, what may make it allowed, and its border, an underscore with
+// what follows it. Of a term that
 // is stretched by white space or invisible characters a part may be released, but not its end.
 func (s *scanner) holdBack() int {
 	n := s.window
@@ -109,11 +111,11 @@ func (s *scanner) before(released string) string {
 	for n := s.longest + s.open + 1; n > 0 && i > 0 && len(released)-i < maxBefore; {
 		r, size := utf8.DecodeLastRuneInString(released[:i])
 		i -= size
-		isSpace := unicode.IsSpace(r)
-		if stretches := isSpace && space || invisible(r) || unicode.Is(unicode.M, r); !stretches {
+		blank := isSpace(r)
+		if stretches := blank && space || invisible(r) || unicode.Is(unicode.M, r); !stretches {
 			n--
 		}
-		space = isSpace || space && invisible(r)
+		space = blank || space && invisible(r)
 	}
 	return released[i:]
 }
@@ -147,6 +149,16 @@ func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bo
 		return best, found
 	}
 	t := fold(src)
+	s.look(t, skip, at, kind, injects, false, keep)
+	if t.hides { // what nobody sees may stand between letters, or between words
+		s.look(foldWith(src, " "), skip, at, kind, injects, true, keep)
+	}
+	return best, found
+}
+
+// look finds terms and injections in a folded text. Where gaps are spaces only terms of several words count, for what is invisible
+// is no border of a word.
+func (s *scanner) look(t text, skip int, at Place, kind string, injects, gaps bool, keep func(finding)) {
 	var blocked, allowed []hit
 	var words []word
 	for it := s.auto.IterOverlapping(unsafe.String(unsafe.SliceData(t.folded), len(t.folded))); ; {
@@ -164,17 +176,17 @@ func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bo
 				if injects {
 					words = append(words, word{what.class, i, j})
 				}
-			case !what.rule.holds(at, kind):
+			case !what.rule.holds(at, kind) || t.joined(i, j):
 			case what.allow:
 				allowed = append(allowed, hit{what.rule, i, j})
-			default:
+			case !gaps || bytes.IndexByte(t.folded[i:j], ' ') >= 0:
 				blocked = append(blocked, hit{what.rule, i, j})
 			}
 		}
 	}
 	for _, h := range blocked {
 		if end := t.source(h.j); end > skip && !within(h, allowed) {
-			keep(finding{or(h.rule.Code, CodeTerm), h.rule.Name, h.rule.Severity, t.source(h.i), end, h.rule.open})
+			keep(finding{or(h.rule.Code, CodeTerm), h.rule.Name, h.rule.Severity, t.source(h.i), end, h.rule.open + 1})
 		}
 	}
 	if injects {
@@ -182,7 +194,6 @@ func (s *scanner) scan(src string, skip int, at Place, kind string) (finding, bo
 			keep(finding{CodeInjection, name, chain.SeverityError, t.source(i), t.source(j), 0})
 		}
 	}
-	return best, found
 }
 
 // hit is a term in a folded text.

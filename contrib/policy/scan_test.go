@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"os"
@@ -24,6 +25,10 @@ func TestFold(t *testing.T) {
 		{"a\u200b\u200b", "a"},
 		{"\u200bA\u200b b", "a b"},
 		{"\u1112\u1161\u11ab", "한"},
+		{"a\u2800b\x00c\x7f\u17b4\uffa0d", "a bcd"},
+		{"a\x00\u0301", "á"},
+		{"one-two_three\uff3ffour\u2011five", "one two three four five"},
+		{"_a_ -b --c d- _", "_a_ -b --c d- _"},
 	} {
 		got := fold(tc.in)
 		if string(got.folded) != tc.want {
@@ -54,7 +59,20 @@ func TestTerms(t *testing.T) {
 		{Rule{Terms: []string{"osprey"}}, "the OSPREY, again", "OSPREY"},
 		{Rule{Terms: []string{"osprey"}}, "ospreys", ""},
 		{Rule{Terms: []string{"osprey"}}, "an_osprey", ""},
+		{Rule{Terms: []string{"osprey"}}, "osprey_two", ""},
+		{Rule{Terms: []string{"osprey"}}, "an_osprey_", ""},
+		{Rule{Terms: []string{"osprey"}}, "_osprey_", "osprey"},
+		{Rule{Terms: []string{"osprey"}}, "__osprey__two", "osprey"},
+		{Rule{Terms: []string{"osprey"}}, "my\u200bosprey", ""},
 		{Rule{Terms: []string{"osprey"}}, "an-osprey-nest", "osprey"},
+		{Rule{Terms: []string{"project osprey"}}, "the _project osprey_", "project osprey"},
+		{Rule{Terms: []string{"project osprey"}}, "project_osprey", "project_osprey"},
+		{Rule{Terms: []string{"project osprey"}}, "my_project_osprey", ""},
+		{Rule{Terms: []string{"project osprey"}}, "project\u2011osprey.", "project\u2011osprey"},
+		{Rule{Terms: []string{"project osprey"}}, "project\u200bosprey.", "project\u200bosprey"},
+		{Rule{Terms: []string{"project osprey"}}, "projectosprey", ""},
+		{Rule{Terms: []string{"--force"}}, "use --force, or force", "--force"},
+		{Rule{Terms: []string{"snake_case"}}, "a snake_case name", "snake_case"},
 		{Rule{Terms: []string{"osprey"}}, "os\u200bprey", "os\u200bprey"},
 		{Rule{Terms: []string{"project osprey"}}, "Project\n   Osprey", "Project\n   Osprey"},
 		{Rule{Terms: []string{"naïve"}}, "nai\u0308ve", "nai\u0308ve"},
@@ -103,9 +121,9 @@ func TestRulesHoldWhereTheySay(t *testing.T) {
 }
 
 // naive finds a term as the scanner does, in the plainest way.
-func naive(folded, term string) bool {
-	for i := range folded {
-		if strings.HasPrefix(folded[i:], term) && bordered([]byte(folded), i, i+len(term)) {
+func naive(t text, term string) bool {
+	for i := range t.folded {
+		if bytes.HasPrefix(t.folded[i:], []byte(term)) && bordered(t.folded, i, i+len(term)) && !t.joined(i, i+len(term)) {
 			return true
 		}
 	}
@@ -126,8 +144,11 @@ func FuzzTerms(f *testing.F) {
 			rules = append(rules, r)
 		}
 		got, found := newScanner(rules, false).scan(text, 0, Input, "")
-		folded := string(fold(text).folded)
-		if want := naive(folded, foldedTerm(one)) || naive(folded, foldedTerm(two)); found != want {
+		want := false
+		for _, term := range []string{foldedTerm(one), foldedTerm(two)} {
+			want = want || naive(fold(text), term) || strings.Contains(term, " ") && naive(foldWith(text, " "), term)
+		}
+		if found != want {
 			t.Errorf("%q or %q in %q: found %v (%+v), want %v", one, two, text, found, got, want)
 		}
 		if got.start > got.end || got.end > len(text) {
@@ -158,7 +179,7 @@ func TestLinear(t *testing.T) {
 	s := many(t, 1000)
 	for name, piece := range map[string]string{
 		"prose": prose, "white space": " ", "words of injections": "ignore all instructions not ", "more of them": "your rules given how to show do not matter reset ", "starts of terms": "forbidden7919ter", "marks": "e\u0301\u0301\u0301",
-		"invisible": "\u200b", "invisible and marks": "e\u200b\u0301", "Cyrillic": "портовая контора ", "Korean": "\u1112\u1161\u11ab", "one letter": "a", "borders": "ignore.",
+		"invisible": "\u200b", "invisible and marks": "e\u200b\u0301", "Cyrillic": "портовая контора ", "Korean": "\u1112\u1161\u11ab", "one letter": "a", "borders": "ignore.", "underscores": "_", "joined": "a_b-", "control characters": "ignore\x00all",
 	} {
 		small, large := strings.Repeat(piece, 1+5_000/len(piece)), strings.Repeat(piece, 8*(1+5_000/len(piece)))
 		ratio, ofSmall, ofLarge := 0.0, math.Inf(1), math.Inf(1)
