@@ -43,7 +43,7 @@ func New(sink audit.Sink) (s Stack, err error) {
 		{Name: "all", Tokens: 1e15}, {Name: "user", Per: []budget.Dimension{budget.PerUser}, Tokens: 1e15},
 	}})
 	s.Cache, errs[3] = cache.New(cache.Settings{MaxBytes: 4 << 20, Sampled: true})
-	s.Audit, errs[4] = audit.New(audit.Settings{Sink: sink, SkipAllowed: []string{"chunk"}, Buffer: 64 << 20})
+	s.Audit, errs[4] = audit.New(audit.Settings{Sink: sink, SkipAllowed: []string{SkipAllowed}, Buffer: 64 << 20})
 	s.Profiler, errs[5] = profiler.New(profiler.Settings{})
 	return s, errors.Join(errs[:]...)
 }
@@ -66,6 +66,9 @@ func (s Stack) Plugins(names ...string) (out []any) {
 
 // Tracer is the profiler as one.
 func (s Stack) Tracer() chain.Tracer { return s.Profiler }
+
+// SkipAllowed is the stage whose allowed outcomes the audit does not record.
+const SkipAllowed = "chunk"
 
 // Forbidden is a term that the policy blocks.
 const Forbidden = "dynamite"

@@ -62,7 +62,27 @@ func newLoad(ctx context.Context, path string) (*load, error) {
 	_, err = l.pipeline.Component.Use(chain.Observe("outcomes", func(_ context.Context, o chain.Outcome[*stages.Component]) {
 		l.verdicts[o.Verdict].Add(1)
 	}))
-	return l, err
+	return l, errors.Join(err, l.count())
+}
+
+// count has an observer on each stage that the audit records, so that there is a count which the audit has no part in.
+func (l *load) count() error {
+	p := l.pipeline
+	return errors.Join(
+		count(l, p.Session), count(l, p.Reset), count(l, p.Cleanup), count(l, p.Create), count(l, p.Component), count(l, p.Generation),
+		count(l, p.Chunk), count(l, p.Stream), count(l, p.Validation), count(l, p.Sampling), count(l, p.Iteration), count(l, p.Repair),
+		count(l, p.Tool), count(l, p.AdapterLoad), count(l, p.AdapterUnload), count(l, p.HistoryChange), count(l, p.Fault),
+	)
+}
+
+func count[P any](l *load, c *chain.Chain[P]) error {
+	skip := c.Name() == stack.SkipAllowed
+	_, err := c.Use(chain.Observe("count", func(_ context.Context, o chain.Outcome[P]) {
+		if !skip || o.Verdict != chain.Allowed {
+			l.audited.Add(1)
+		}
+	}))
+	return err
 }
 
 const never = 1 << 31
@@ -130,16 +150,17 @@ type caller struct{}
 // turns are how many calls a session makes: each goes through the links with all that was said before.
 const turns = 10
 
-// enough is how many calls are made also when the time is over: by then each fault has happened. After many the cache is full.
+// enough is how many calls are made also when the time is over, half of them in each phase: by then each fault has happened. After many
+// the cache is full.
 const (
 	enough = 600
 	many   = 20_000
 )
 
-// work makes calls until the time is over, or later if there are too few.
-func (l *load) work(ctx context.Context, seed uint64, latencies *hdrhistogram.Histogram) {
+// work makes calls until the time is over, or later if there are fewer than at least.
+func (l *load) work(ctx context.Context, seed uint64, atLeast int64, latencies *hdrhistogram.Histogram) {
 	r := rand.New(rand.NewPCG(seed, 7))
-	goesOn := func() bool { return ctx.Err() == nil || sum(&l.called) < enough }
+	goesOn := func() bool { return ctx.Err() == nil || sum(&l.called) < atLeast }
 	whole := context.WithoutCancel(ctx) // the end of the run cuts no call off
 	for goesOn() {
 		s, err := session.Start(whole, session.WithPipeline(l.pipeline), session.WithBackend(backend{l}), session.WithUser("u-1"), session.WithModel(stack.Model))

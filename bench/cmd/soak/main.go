@@ -8,7 +8,8 @@
 //
 //   - every call has one outcome, as the caller saw it;
 //   - background jobs: queued = done + dropped;
-//   - audit records that were acknowledged are the records that are on disk, and each call's outcome is among them;
+//   - audit records that were acknowledged are the records that are on disk, as many as observers of all stages
+//     counted, and each call's outcome is among them;
 //   - memory and goroutines come back to where they were, with the plugins still there and without them;
 //   - the breaker that is to open does, and the cache has hits, misses and, when it is full, evictions;
 //   - the calls end when the time is over.
@@ -49,8 +50,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "soak: unexpected arguments %q, or nothing to do\n", flags.Args())
 		return 2
 	}
-	if where := report.Here(ctx); *save && !where.Clean() {
-		fmt.Fprintln(stderr, "soak: there are changes that are in no commit, so nobody could run the same again: commit them first, or leave -save")
+	where := report.Here(ctx) // what runs, whatever is edited meanwhile
+	if *save && (!where.Clean() || where.Commit == "unknown") {
+		fmt.Fprintln(stderr, "soak: what runs is in no commit, so nobody could run the same again: commit all changes first, or do without -save")
 		return 2
 	}
 	result, faults, err := soak(ctx, *duration, *workers, stderr)
@@ -58,6 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "soak:", err)
 		return 2
 	}
+	result.Where = where
 	fmt.Fprint(stdout, result.Table().Text())
 	for _, f := range faults {
 		fmt.Fprintln(stderr, "soak: does not hold:", f)

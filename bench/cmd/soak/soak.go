@@ -32,6 +32,7 @@ type load struct {
 	file     *audit.File
 	verdicts [4]atomic.Int64 // that observers saw, by chain.Verdict
 	called   [4]atomic.Int64 // as callers saw them
+	audited  atomic.Int64    // outcomes of all stages that are to be on record, as observers saw them
 	streams  atomic.Int64
 	faults   faults
 	over     atomic.Bool
@@ -49,7 +50,6 @@ func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer)
 	if _, _, err := once(ctx, filepath.Join(dir, "warm.jsonl"), min(d, time.Second), workers, io.Discard); err != nil {
 		return res, nil, err
 	}
-	where := report.Here(ctx) // what runs, whatever is edited meanwhile
 	heap, goroutines := settled()
 	res, faults, err = once(ctx, filepath.Join(dir, "audit.jsonl"), d, workers, progress)
 	if err != nil {
@@ -63,7 +63,6 @@ func soak(ctx context.Context, d time.Duration, workers int, progress io.Writer)
 	if allowed := heap + heap/4 + slack; res.HeapAfter > allowed {
 		faults = append(faults, fmt.Sprintf("a heap of %d bytes before, %d after", heap, res.HeapAfter))
 	}
-	res.Where = where
 	return res, faults, nil
 }
 
@@ -72,25 +71,34 @@ func (l *load) phase(ctx context.Context, d time.Duration, workers int, all *hdr
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
 	start := time.Now()
+	atLeast := sum(&l.called) + enough/2
 	hists := make([]*hdrhistogram.Histogram, workers)
 	var running sync.WaitGroup
 	for i := range hists {
 		hists[i] = hdrhistogram.New(1, int64(time.Minute), 3)
-		running.Go(func() { l.work(ctx, uint64(start.UnixNano())+uint64(i), hists[i]) })
+		running.Go(func() { l.work(ctx, uint64(start.UnixNano())+uint64(i), atLeast, hists[i]) })
 	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); running.Wait() }()
-	select {
-	case <-ended:
-	case <-time.After(d + patience):
-		stacks := make([]byte, 1<<20)
-		return 0, fmt.Errorf("calls still run %v after the time was over:\n%s", patience, stacks[:runtime.Stack(stacks, true)])
+	if err := within(d+patience, running.Wait); err != nil {
+		return 0, fmt.Errorf("calls still run %v after the time was over: %w", patience, err)
 	}
 	took = time.Since(start)
 	for _, h := range hists {
 		all.Merge(h)
 	}
 	return took, nil
+}
+
+// within waits no longer than d. Its error has the stacks of all goroutines.
+func within(d time.Duration, wait func()) error {
+	ended := make(chan struct{})
+	go func() { defer close(ended); wait() }()
+	select {
+	case <-ended:
+		return nil
+	case <-time.After(d):
+		stacks := make([]byte, 1<<20)
+		return fmt.Errorf("these are the goroutines:\n%s", stacks[:runtime.Stack(stacks, true)])
+	}
 }
 
 // patience is how long calls may take to end when the time is over.
@@ -215,6 +223,9 @@ func (l *load) holds(res report.Soak, written audit.Stats) (faults []string) {
 	}
 	if res.OfCalls != [4]int64{res.Allowed, res.Blocked, res.Failed, res.Canceled} {
 		fault("the audit's file has %v records of calls that were allowed, blocked, failed, canceled; observers saw %d, %d, %d, %d", res.OfCalls, res.Allowed, res.Blocked, res.Failed, res.Canceled)
+	}
+	if n := l.audited.Load(); n != res.Records {
+		fault("observers saw %d outcomes that are to be on record, the audit's file has %d records", n, res.Records)
 	}
 	if res.Trips == 0 {
 		fault("the breaker of %q never opened", failsOpen)
