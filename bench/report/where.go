@@ -32,17 +32,20 @@ func cpu() string {
 	return "unknown CPU"
 }
 
-// Clean says that the commit has everything that was measured.
-func (w Where) Clean() bool { return !strings.HasSuffix(w.Commit, "+") }
+// Clean says that there is a commit that has everything that was measured.
+func (w Where) Clean() bool { return w.Commit != unknown && !strings.HasSuffix(w.Commit, "+") }
 
-// commit is that of the checkout, with a plus where files differ from it, other than those that reports write, or unknown outside of one.
+// unknown is the commit outside of a checkout.
+const unknown = "unknown"
+
+// commit is that of the checkout, with a plus where files differ from it or are in no commit, other than those that reports write, or unknown outside of one.
 func commit(ctx context.Context) string {
 	head, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {
-		return "unknown"
+		return unknown
 	}
 	id := strings.TrimSpace(string(head))
-	if changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--untracked-files=no", "--",
+	if changed, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--",
 		":(top)", ":(top,exclude)"+Folder, ":(top,exclude)"+Pages[0], ":(top,exclude)"+Pages[1]).Output(); err != nil || len(changed) > 0 {
 		id += "+"
 	}

@@ -64,7 +64,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	o.Where = report.Here(context.Background())
 	if *only == "" && !*quick && !o.Where.Clean() {
-		return fail(errors.New("there are changes that are in no commit, so nobody could measure the same again: commit them first, or take -quick"))
+		return fail(errors.New("what is measured is in no commit, so nobody could measure the same again: commit all changes first, or take -quick"))
 	}
 	r := report.Run(o)
 	fmt.Fprintf(stdout, "%s%s\n", r.Where.String(r), r.All())

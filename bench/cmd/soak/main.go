@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	where := report.Here(ctx) // what runs, whatever is edited meanwhile
-	if *save && (!where.Clean() || where.Commit == "unknown") {
+	if *save && !where.Clean() {
 		fmt.Fprintln(stderr, "soak: what runs is in no commit, so nobody could run the same again: commit all changes first, or do without -save")
 		return 2
 	}
