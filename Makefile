@@ -64,7 +64,7 @@ bench: ## measure against the bounds: fails where a ratio does not hold
 
 .PHONY: bench-contrib
 bench-contrib: ## the price of each plugin, which is no bound: BENCHTIME=1s for exact figures
-	@set -e; for dir in contrib contrib/otel; do (cd $$dir && go test -run '^$$' -bench '^BenchmarkContrib$$' -benchtime $(BENCHTIME) ./... | grep '^Benchmark'); done
+	@set -e; for dir in contrib contrib/otel contrib/audit/auditsql contrib/budget/tiktoken; do (cd $$dir && go test -run '^$$' -bench '^BenchmarkContrib$$' -benchtime $(BENCHTIME) ./... | grep '^Benchmark'); done
 
 .PHONY: bench-compare
 bench-compare: ## benchmarks beside those of the revision BASE, by benchstat
