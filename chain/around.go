@@ -92,7 +92,7 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 	slot := in.slot
 	return func(ctx context.Context, p P) (P, error) {
 		f, ok := ctx.(*frame[P])
-		if !ok || f.b != b {
+		if !ok || f.pl.b != b {
 			if ctx == nil {
 				return b.lostNext(context.Background(), in, p)
 			}
@@ -104,7 +104,7 @@ func (b *bound[P]) nextOf(in *instance[P]) Handler[P] {
 			return b.lostNext(ctx, in, p)
 		}
 		hp := &f.pl.hops[slot]
-		if hp.slow || word(p) == nil || !f.states[slot].CompareAndSwap(0, begun) {
+		if hp.slow || word(p) == nil || !f.state(slot).CompareAndSwap(0, begun) {
 			return f.pl.trackedNext(ctx, f, slot, p)
 		}
 		r, err := hp.next(ctx, p)
@@ -131,7 +131,7 @@ func (pl *plan[P]) trackedNext(ctx context.Context, f *frame[P], slot int, p P) 
 	if pl.c.id.isNil(p) {
 		return p, fmt.Errorf("next: %w", ErrNilPayload)
 	}
-	if !f.states[slot].CompareAndSwap(0, begun) {
+	if !f.state(slot).CompareAndSwap(0, begun) {
 		return pl.nextAgain(ctx, f, slot, p)
 	}
 	r, err := hp.next(ctx, p)
@@ -146,8 +146,8 @@ func (f *frame[P]) cameBack(slot int, g *guard, r P, err error) {
 		x := f.passage(slot)
 		x.out, x.err = r, err
 	}
-	if f.states[slot].Or(back|stored)&several != 0 {
-		f.root.rec.addResult(&f.states[slot], passage[P]{out: r, err: err})
+	if f.state(slot).Or(back|stored)&several != 0 {
+		f.root.rec.addResult(f.state(slot), passage[P]{out: r, err: err})
 	}
 }
 
@@ -155,23 +155,23 @@ func (f *frame[P]) cameBack(slot int, g *guard, r P, err error) {
 func (f *frame[P]) note(g *guard, err error) {
 	if err != nil {
 		g.blame.nextFailed(err)
-		f.root.rec.failed.Store(true)
+		f.root.rec.seen.Or(nextFailed)
 	}
 }
 
 // nextAgain is a further next within one invocation. What the last one to return returned is what counts.
 func (pl *plan[P]) nextAgain(ctx context.Context, f *frame[P], slot int, p P) (P, error) {
 	hp := &pl.hops[slot]
-	if f.states[slot].Or(several)&over != 0 {
+	if f.state(slot).Or(several)&over != 0 {
 		var zero P
 		return zero, &LinkError{pl.c.name, hp.n.name, ErrNextTooLate}
 	}
-	f.states[slot].Add(running)
-	defer f.states[slot].Add(^running + 1)
+	f.state(slot).Add(running)
+	defer f.state(slot).Add(^running + 1)
 	r, err := hp.next(pl.newFrame(ctx, f.root), p)
 	f.note(hp.n.g, err)
-	f.root.rec.addResult(&f.states[slot], passage[P]{out: r, err: err})
-	f.states[slot].Or(back)
+	f.root.rec.addResult(f.state(slot), passage[P]{out: r, err: err})
+	f.state(slot).Or(back)
 	return r, err
 }
 
@@ -376,7 +376,7 @@ func (pl *plan[P]) acceptAround(f *frame[P], a aroundRun[P], base, r P) (P, erro
 // bypass goes on without a link that failed open: with what next returned to it, or by calling next in its place, but
 // never for the second time.
 func (pl *plan[P]) bypass(ctx context.Context, f *frame[P], a aroundRun[P], last passage[P], returned bool) (P, error) {
-	state, hp := &f.states[a.slot], &pl.hops[a.slot]
+	state, hp := f.state(a.slot), &pl.hops[a.slot]
 	switch {
 	case returned:
 		state.Or(over)

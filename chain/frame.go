@@ -27,12 +27,11 @@ const inlineSlots = 12
 // are never shared by two runs. A frame is never pooled: a link may keep its context.
 type frame[P any] struct {
 	context.Context // the caller's
-	b               *bound[P]
 	pl              *plan[P]
-	root            *frame[P] // the call's first frame, with the record
-	lost            uint64    // nexts without a frame before this call
-	states          []atomic.Uint32
-	passed          atomic.Pointer[passage[P]] // the first of as many; in a wide plan from the start, in others when a next returns an error
+	root            *frame[P]                  // the call's first frame, with the record
+	lost            uint64                     // nexts without a frame before this call
+	states          *atomic.Uint32             // the first of as many as the plan has hops
+	passed          atomic.Pointer[passage[P]] // likewise; in a wide plan from the start, in others when a next returns an error
 	few             [inlineSlots]atomic.Uint32
 
 	mu  sync.Mutex // of rec: hedged Arounds write to it from several goroutines
@@ -52,7 +51,7 @@ type wideFrame[P any] struct {
 
 // Value finds the frame of a bound chain in any context derived from it.
 func (f *frame[P]) Value(k any) any {
-	if k == any(f.b) {
+	if k == any(f.pl.b) {
 		return f
 	}
 	return f.Context.Value(k)
@@ -73,11 +72,11 @@ func (pl *plan[P]) newFrame(ctx context.Context, root *frame[P]) *frame[P] {
 		f = new(frame[P])
 	}
 	if n <= inlineSlots {
-		f.states = f.few[:n]
+		f.states = &f.few[0]
 	} else {
-		f.states = make([]atomic.Uint32, n)
+		f.states = &make([]atomic.Uint32, n)[0]
 	}
-	f.Context, f.b, f.pl, f.root, f.rec.frame, f.lost = ctx, pl.b, pl, f, f, pl.b.lost.Load()
+	f.Context, f.pl, f.root, f.rec.frame, f.lost = ctx, pl, f, f, pl.b.lost.Load()
 	if root != nil {
 		f.root, f.rec.traced = root, root.rec.traced
 	}
@@ -87,7 +86,7 @@ func (pl *plan[P]) newFrame(ctx context.Context, root *frame[P]) *frame[P] {
 // frameOf finds the call's frame. Every link below callFramed runs under a context that leads to one: where a link
 // dropped it, lostNext has put a new one in its place.
 func (pl *plan[P]) frameOf(ctx context.Context) *frame[P] {
-	if f, ok := ctx.(*frame[P]); ok && f.b == pl.b {
+	if f, ok := ctx.(*frame[P]); ok && f.pl.b == pl.b {
 		return f
 	}
 	f, _ := ctx.Value(pl.b).(*frame[P])
@@ -114,12 +113,18 @@ func (pl *plan[P]) enter(ctx context.Context, p P, rec *record[P]) (P, error) {
 	return pl.gate(ctx, p, rec)
 }
 
+// state is what is known of the next of the Around in this slot.
+func (f *frame[P]) state(slot int) *atomic.Uint32 {
+	_ = f.pl.hops[slot] // as many as there are
+	return (*atomic.Uint32)(unsafe.Add(unsafe.Pointer(f.states), uintptr(slot)*unsafe.Sizeof(*f.states)))
+}
+
 // passage is the place for what passes the next of the Around in this slot.
 func (f *frame[P]) passage(slot int) *passage[P] {
 	if x := f.passedAt(slot); x != nil {
 		return x
 	}
-	f.passed.CompareAndSwap(nil, &make([]passage[P], len(f.states))[0])
+	f.passed.CompareAndSwap(nil, &make([]passage[P], len(f.pl.hops))[0])
 	return f.passedAt(slot)
 }
 
@@ -129,17 +134,17 @@ func (f *frame[P]) passedAt(slot int) *passage[P] {
 	if x == nil {
 		return nil
 	}
-	return &unsafe.Slice(x, len(f.states))[slot]
+	return &unsafe.Slice(x, len(f.pl.hops))[slot]
 }
 
 // result is what next last returned to the Around in this slot. Where nothing is remembered of a healthy one it is empty.
 func (f *frame[P]) result(slot int) (x passage[P], returned bool) {
-	st := f.states[slot].Load()
+	st := f.state(slot).Load()
 	if st&back == 0 {
 		return x, false
 	}
 	if st&several != 0 {
-		if all := f.root.rec.results(&f.states[slot]); len(all) > 0 {
+		if all := f.root.rec.results(f.state(slot)); len(all) > 0 {
 			return all[len(all)-1], true
 		}
 	}
@@ -151,32 +156,36 @@ func (f *frame[P]) result(slot int) (x passage[P], returned bool) {
 
 // returned says whether p is, identically, something that next returned to the Around in this slot.
 func (f *frame[P]) returned(slot int, p P) bool {
-	st := f.states[slot].Load()
+	st := f.state(slot).Load()
 	if x := f.passedAt(slot); x != nil && st&stored != 0 && f.pl.c.id.same(p, x.out) {
 		return true
 	}
-	return st&several != 0 && slices.ContainsFunc(f.root.rec.results(&f.states[slot]), func(x passage[P]) bool {
+	return st&several != 0 && slices.ContainsFunc(f.root.rec.results(f.state(slot)), func(x passage[P]) bool {
 		return f.pl.c.id.same(p, x.out)
 	})
 }
 
 // inNext says whether the Around in this slot is waiting for a next.
 func (f *frame[P]) inNext(slot int) bool {
-	st := f.states[slot].Load()
+	st := f.state(slot).Load()
 	return st&(begun|back|several) == begun || st >= running
 }
 
 // record is what a call's outcome will tell beside its result. Nothing is written to it, and no lock taken, until
 // something happens.
 type record[P any] struct {
-	traced  bool
-	has     bool        // last is set
-	reached atomic.Bool // the handler was
-	failed  atomic.Bool // some next
-	frame   *frame[P]   // that it is part of; nil in a call without Arounds, which has one goroutine and needs no lock
-	last    P           // the payload as the last link left it, in a call that somebody observes
-	more    *notes[P]
+	traced bool
+	has    bool          // last is set
+	seen   atomic.Uint32 // reached and nextFailed
+	frame  *frame[P]     // that it is part of; nil in a call without Arounds, which has one goroutine and needs no lock
+	last   P             // the payload as the last link left it, in a call that somebody observes
+	more   *notes[P]
 }
+
+const (
+	reached    uint32 = 1 << iota // the handler was
+	nextFailed                    // some next did
+)
 
 type notes[P any] struct {
 	exit error // who called Goexit: a *LinkError, or ErrGoexit for the handler

@@ -39,7 +39,9 @@ func (pl *plan[P]) resume(ctx context.Context, k int, p P, how ending, err error
 			}
 			if s.n == nil { // the handler or the ring around it, in a traced call
 				pl.keepUnlessKept(rec, p)
-				rec.reached.Store(rec.reached.Load() || len(pl.arounds) == 0)
+				if len(pl.arounds) == 0 {
+					rec.seen.Or(reached)
+				}
 				inner := pl.inner
 				if rec.traced && len(pl.arounds) == 0 {
 					inner = pl.callTraced
@@ -74,7 +76,7 @@ func (pl *plan[P]) resume(ctx context.Context, k int, p P, how ending, err error
 // stopped ends the gate at step k. last is the payload as it was then, ret what the caller gets.
 func (pl *plan[P]) stopped(k int, last, ret P, err error, rec *record[P]) (P, error) {
 	if k >= pl.handlerAt && len(pl.arounds) == 0 {
-		rec.reached.Store(true)
+		rec.seen.Or(reached)
 	}
 	pl.keep(rec, last)
 	return ret, err
@@ -172,7 +174,7 @@ func (pl *plan[P]) crashedAt(k int, p P, v any, rec *record[P]) any {
 		pl.keep(rec, p)
 	}
 	if k >= pl.handlerAt && len(pl.arounds) == 0 {
-		rec.reached.Store(true)
+		rec.seen.Or(reached)
 	}
 	if n != nil && v == nil {
 		pl.left(n, ticket{g: n.g}, rec, ErrGoexit)
@@ -228,7 +230,7 @@ func (pl *plan[P]) callHandler(ctx context.Context, p P) (r P, err error) {
 		return pl.containHandler(ctx, p, pl.b.h)
 	}
 	f := pl.frameOf(ctx)
-	f.root.rec.reached.Store(true)
+	f.root.rec.seen.Or(reached)
 	if f.rec.traced {
 		return pl.callTraced(ctx, p)
 	}

@@ -58,6 +58,7 @@ type guard struct {
 	openedAt atomic.Int64
 
 	changes stateChanges
+	stamps  stamps
 	blame   blame
 	cases   cases
 

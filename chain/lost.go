@@ -101,8 +101,8 @@ func (h *held[P]) find(p P, slot int) *frame[P] {
 		return nil
 	}
 	s := h.frames[word(p)]
-	if s.one != nil && s.one.states[slot].Load() != 0 {
-		if i := slices.IndexFunc(s.more, func(f *frame[P]) bool { return f.states[slot].Load() == 0 }); i >= 0 {
+	if s.one != nil && s.one.state(slot).Load() != 0 {
+		if i := slices.IndexFunc(s.more, func(f *frame[P]) bool { return f.state(slot).Load() == 0 }); i >= 0 {
 			return s.more[i]
 		}
 	}

@@ -55,7 +55,7 @@ func (pl *plan[P]) observe(ctx context.Context, in, out P, err error, rec *recor
 	o := Outcome[P]{Payload: out, Err: err, Duration: took}
 	if err == nil {
 		o.Answered = len(pl.arounds) == 0 || answered(rec)
-		if !o.Answered || rec.failed.Load() {
+		if !o.Answered || rec.seen.Load()&nextFailed != 0 {
 			o.Link = pl.answeredBy(rec)
 		}
 	} else {
@@ -100,13 +100,13 @@ func (pl *plan[P]) tellFrom(i int, ctx context.Context, o Outcome[P]) { //nolint
 // answered says whether the handler ran. Where a link called next without its context meanwhile, that cannot be seen, and
 // the benefit of the doubt is the handler's.
 func answered[P any](rec *record[P]) bool {
-	return rec.reached.Load() || rec.frame != nil && rec.frame.lost != rec.frame.b.lost.Load()
+	return rec.seen.Load()&reached != 0 || rec.frame != nil && rec.frame.lost != rec.frame.pl.b.lost.Load()
 }
 
 // answeredBy is the Around that returned a result of its own: it did not call next, or next failed.
 func (pl *plan[P]) answeredBy(rec *record[P]) string {
 	f := rec.frame
-	if f == nil || f.lost != f.b.lost.Load() {
+	if f == nil || f.lost != f.pl.b.lost.Load() {
 		return ""
 	}
 	for _, n := range pl.arounds {
@@ -114,7 +114,7 @@ func (pl *plan[P]) answeredBy(rec *record[P]) string {
 			continue
 		}
 		slot := slices.IndexFunc(pl.hops, func(h hop[P]) bool { return h.n == n })
-		if x, _ := f.result(slot); f.states[slot].Load() == 0 || x.err != nil {
+		if x, _ := f.result(slot); f.state(slot).Load() == 0 || x.err != nil {
 			return n.name
 		}
 	}
