@@ -22,7 +22,8 @@ import (
 // for all who wait.
 //
 // What the callers share is one payload: with a payload that says who asked, such as those of a session, the key must hold
-// all that tells callers apart. key is called concurrently; nil fails every call.
+// all that tells callers apart. For calls of a model contrib/cache is the better one: it shares questions that come at one time as well, and
+// knows tenants, streams and who pays. key is called concurrently; nil fails every call.
 func Singleflight[P any](key func(ctx context.Context, p P) string) chain.Middleware[P] {
 	return func(next chain.Handler[P]) chain.Handler[P] {
 		f := &flights[P]{next: next, waiting: map[string]*flight{}}

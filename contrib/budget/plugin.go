@@ -151,16 +151,13 @@ func (p *Plugin) keep(r *reservation, out *stages.Generation, err error, u stage
 	return true
 }
 
-// has says that an answer is that of an attempt, or of several, as links may have rewritten it. Usage is what tells.
+// has says that an answer is that of an attempt, as links may have rewritten it. Usage is what tells, for no link can rewrite that.
 func (c *call) has(g *stages.Generation) bool {
-	u, sum := g.Output().Usage, stages.Usage{}
-	for _, s := range c.settled {
+	u := g.Output().Usage
+	return c.answered && u.Total() == 0 || slices.ContainsFunc(c.settled, func(s *stages.Generation) bool {
 		o := s.Output()
-		if sum = sum.Add(o.Usage); o.Usage == u && (u.Total() > 0 || o.Text == g.Output().Text) {
-			return true
-		}
-	}
-	return c.answered && (u == sum || u.Total() == 0)
+		return o.Usage == u && (u.Total() > 0 || o.Text == g.Output().Text)
+	})
 }
 
 // end forgets a call, if it is known.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -210,6 +211,9 @@ func TestSettlement(t *testing.T) {
 		{name: "a part is made an answer", others: []any{result(20, from(stages.SourceBackend, used))}, h: breaks(used, "ha", errBackend), want: 50},
 		{name: "a part without usage is made an answer", others: []any{result(20, from(stages.SourceBackend, stages.Usage{}))}, h: breaks(stages.Usage{}, "hi there", errBackend), want: input + 10},
 		{name: "the result is replaced, without usage", others: []any{result(20, from(stages.SourceBackend, stages.Usage{}))}, h: answer(used, "hi"), want: 50},
+		{name: "the text is rewritten, without usage", others: []any{chain.After("redact", func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+			return g.WithText("[GONE]"), nil
+		})}, h: answer(stages.Usage{}, "hi"), want: input + 10},
 		{name: "one answer of several attempts", others: []any{around("both", 20, func(ctx context.Context, g *stages.Generation, next handler) (*stages.Generation, error) {
 			_, _ = next(ctx, g)
 			out, _ := next(ctx, g)
@@ -405,6 +409,40 @@ func TestFallback(t *testing.T) {
 			k.want("wide", tc.settled, 0, max(tc.overdraft-30, 0))
 		})
 	}
+}
+
+// TestSharedAnswer: of calls that share one each pays for itself, since nothing says that its answer is another's, and each ends its own
+// reservation.
+func TestSharedAnswer(t *testing.T) {
+	const calls = 8
+	synctest.Test(t, func(t *testing.T) {
+		share := middleware.Singleflight(func(_ context.Context, g *stages.Generation) string { return g.Meta().UserID })
+		k := newKit(t, Settings{Limits: []Limit{{Name: "all", Tokens: 10_000}}, MaxOutput: 100}, chain.Around("share", share, chain.Priority(20)))
+		release, asked := make(chan struct{}), 0
+		call := k.pipe.Generation.Then(func(ctx context.Context, g *stages.Generation) (*stages.Generation, error) {
+			asked++
+			<-release
+			return answer(stages.Usage{InputTokens: 20, OutputTokens: 30}, "hi")(ctx, g)
+		})
+		var wg sync.WaitGroup
+		for range calls {
+			g := k.payload(0)
+			wg.Go(func() {
+				out, err := call(t.Context(), g)
+				if err != nil || out.Output().Text != "hi" || out.Meta() != g.Meta() {
+					t.Errorf("%v, %v, want the answer as this call's own", out, err)
+				}
+			})
+		}
+		synctest.Wait()
+		k.want("all", 0, calls*(input+100), 0)
+		close(release)
+		wg.Wait()
+		if asked != 1 {
+			t.Errorf("the model was asked %d times", asked)
+		}
+		k.want("all", calls*50, 0, 0)
+	})
 }
 
 // TestHung: an attempt that never ends is settled in full when its time is over.
