@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -204,6 +206,32 @@ func (c *Config) Links() []stages.RegisteredLink {
 		return nil
 	}
 	return c.reg.Links()
+}
+
+// Plugin is the plugin that the file in force has under a name, for what a program wants of it beyond its hooks:
+//
+//	slots, err := config.Plugin[*profiler.Profiler](c, "slots")
+//
+// A reload that changes the plugin's kind or settings puts another one in its place, so a program asks each time. T may be an
+// interface. The error says that c is closed, that there is no such plugin, or what it is instead of a T.
+func Plugin[T any](c *Config, name string) (plugin T, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reg == nil {
+		return plugin, ErrClosed
+	}
+	m, ok := c.plugins[name]
+	if !ok {
+		err = fmt.Errorf("config: %s has no plugin %q", c.path, name)
+		if hint := nearest(name, slices.Sorted(maps.Keys(c.plugins))); hint != "" {
+			err = fmt.Errorf("%w: %s", err, hint)
+		}
+		return plugin, err
+	}
+	if plugin, ok = m.plugin.(T); !ok {
+		return plugin, fmt.Errorf("config: the plugin %q of the kind %s is a %T, not a %v", name, m.kind, m.plugin, reflect.TypeFor[T]())
+	}
+	return plugin, nil
 }
 
 // Close takes away what the file registered and closes the plugins that are used nowhere else. A Watch ends by its ctx.

@@ -12,6 +12,7 @@
 //
 // A file is taken whole or not at all. What is wrong with it is an error with file, line, column and the line itself,
 // wherever possible with a hint; a running plan stays as it is. A plugin whose kind and settings are the same in the new
-// file stays the same instance, and a link that stays keeps its breaker and its counts. docs/config.md is the reference of
+// file stays the same instance, and a link that stays keeps its breaker and its counts. Plugin gives a program an instance that
+// the file made, for its report, say. docs/config.md is the reference of
 // the file, schema.json the JSON Schema for editors.
 package config

@@ -26,6 +26,45 @@ func (c *counter) Init(context.Context) error { return c.init }
 
 func (c *counter) Succeed(before any) { c.calls = before.(*counter).calls }
 
+// A program reaches the plugins that a file has made, always those of the file in force.
+func TestPlugin(t *testing.T) {
+	e := newEnv(t)
+	config.Register(e.kinds, "count", func(struct{ Version int }) (any, error) { return &counter{calls: new(int)}, nil })
+	c := e.open("groups:\n- name: g\n  plugins:\n  - {name: first, kind: count, config: {version: 1}}\n")
+	first, err := config.Plugin[*counter](c, "first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.call(stages.Meta{}); err != nil || *first.calls != 1 {
+		t.Errorf("%d calls, %v: not the plugin that runs", *first.calls, err)
+	}
+	if s, err := config.Plugin[config.Successor](c, "first"); err != nil || s != config.Successor(first) {
+		t.Errorf("as an interface: %v, %v", s, err)
+	}
+	for what, ask := range map[string]func() error{
+		`maillon.yaml has no plugin "fist": did you mean "first"?`:                    func() error { _, err := config.Plugin[any](c, "fist"); return err },
+		`"first" of the kind count is a *config_test.counter, not a *stages.Pipeline`: func() error { _, err := config.Plugin[*stages.Pipeline](c, "first"); return err },
+		`is a *config_test.counter, not a stages.OnToolPreInvoke`:                     func() error { _, err := config.Plugin[stages.OnToolPreInvoke](c, "first"); return err },
+	} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%v, want %s", err, what)
+		}
+	}
+	e.write("plugins:\n- {name: first, kind: count, config: {version: 2}}\n")
+	if err := c.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := config.Plugin[*counter](c, "first"); err != nil || now == first || now.calls != first.calls {
+		t.Errorf("after a reload: %v, %v, want the one that succeeded it", now, err)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Plugin[any](c, "first"); !errors.Is(err, config.ErrClosed) {
+		t.Errorf("of a closed file: %v", err)
+	}
+}
+
 // A plugin with other settings gets the one that it replaces, of its own name and kind; where the reload fails that goes on.
 func TestSucceed(t *testing.T) {
 	e := newEnv(t)
