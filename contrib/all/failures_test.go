@@ -110,8 +110,21 @@ func TestFailuresQuoteNothing(t *testing.T) {
 }
 
 // Whatever becomes of calls, two budgets under different names end with nothing reserved and the same accounts: readers leave
-// streams, callers go, hooks in front of the cache and behind it block, fail and panic, and so does the model.
+// streams, callers go, hooks in front of the cache and behind it block, fail and panic, and so does the model, and the one that is
+// asked in its place.
 func TestNothingStaysReserved(t *testing.T) {
+	fallback := newModel()
+	fallback.fail = func(n int64) error { return goesWrong(n, "no") }
+	for name, others := range map[string][]any{
+		"one model":  nil,
+		"a fallback": {chain.Around("fallback", middleware.Fallback(fallback.Generate), chain.Priority(20))},
+	} {
+		t.Run(name, func(t *testing.T) { nothingStaysReserved(t, others...) })
+	}
+}
+
+func nothingStaysReserved(t *testing.T, others ...any) {
+	t.Helper()
 	first, second := perUser(1<<40), perUser(1<<40)
 	m := newModel()
 	m.fail = func(n int64) error { return goesWrong(n, "no") }
@@ -126,7 +139,7 @@ func TestNothingStaysReserved(t *testing.T) {
 			return g, goesWrong(mine, "no")
 		}, chain.Priority(priority))
 	}
-	s := start(t, m, session.WithPlugins(
+	s := start(t, m, session.WithPlugins(others...), session.WithPlugins(
 		first, stages.With(second).Named("second"), wrong("behind", 45), wrong("last", 99), must(cache.New(cache.Settings{})),
 		must(policy.New(policy.Settings{Rules: []policy.Rule{{Name: "codenames", Terms: []string{"project osprey"}}}})),
 		chain.Intercept[*stages.Generation]("retry", middleware.Retry(2, middleware.RetryBase(time.Nanosecond))),
