@@ -47,7 +47,7 @@ var works = []struct {
 }
 
 // beside are the bounds beside the peers: guarded hooks are ahead of whatever has a breaker on each step, in every scenario, Compose
-// keeps up with the best of those that guard nothing, and Arounds are ahead of the best that guard where many steps run.
+// keeps up with the best of those that guard nothing, and Arounds are ahead of the best that guard, too.
 func beside() []Bound {
 	var all []Bound
 	for _, w := range works {
@@ -66,9 +66,6 @@ func beside() []Bound {
 				Name: fmt.Sprintf("Compose / the best unguarded peer: %s, %d", w.name, n), Over: at + string(peers.Plain) + "/maillon compose", Under: at + string(peers.Plain) + "/",
 				Limit: 1.1, MaxAllocs: Uncounted,
 			})
-			if n < 10 || w.name == "block-first" { // few steps run: about as dear as the best
-				continue
-			}
 			all = append(all, Bound{
 				Name: fmt.Sprintf("Arounds / the best guarded peer: %s, %d", w.name, n), Over: at + string(peers.Guarded) + "/maillon arounds", Under: at + string(peers.Guarded) + "/",
 				Limit: 1, MaxAllocs: Uncounted,

@@ -187,6 +187,7 @@ func once(ctx context.Context, path string, d time.Duration, workers int, progre
 		return res, nil, err
 	}
 	written := l.plugins.Audit.Stats()
+	fmt.Fprintln(progress, "reading the audit back, which takes some minutes after a long run")
 	verified, err := audit.Verify(path, audit.VerifyOptions{})
 	if err != nil {
 		return res, nil, err
