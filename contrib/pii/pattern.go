@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"github.com/maillon-go/maillon/contrib/internal/prefilter"
 )
 
 // compile checks a pattern.
@@ -68,7 +70,7 @@ func longest(re *syntax.Regexp) (int, error) {
 }
 
 // pattern finds what one custom pattern matches. One rune of what precedes is enough for \b.
-func (c *scan) pattern(kind int, re *regexp.Regexp) {
+func (c *scan) pattern(kind int, re prefilter.Regexp) {
 	at := runesBefore(c.text, c.from, 1)
 	for _, m := range re.FindAllStringIndex(c.text[at:], -1) {
 		start, end := at+m[0], at+m[1]

@@ -2,11 +2,12 @@ package pii
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/maillon-go/maillon/contrib/internal/prefilter"
 )
 
 // What a match is made of lies within a window, so that text can be scanned as it comes: it depends on no more than
@@ -22,7 +23,7 @@ const (
 type Scanner struct {
 	kinds    []kind
 	on       uint // bits of builtin detectors
-	patterns []*regexp.Regexp
+	patterns []prefilter.Regexp
 	allow    map[string]bool // in lower case
 	key      []byte
 	labels   labels

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/maillon-go/maillon/contrib/config"
+	"github.com/maillon-go/maillon/contrib/internal/prefilter"
 )
 
 // The detectors.
@@ -131,7 +132,9 @@ func (s Settings) compile() (*Scanner, error) {
 			fault("patterns[%d]: the name %q is taken", i, p.Name)
 		}
 		c.kinds = append(c.kinds, kind{p.Name, strings.ToUpper(p.Name), fallback})
-		c.patterns = append(c.patterns, re)
+		if err == nil {
+			c.patterns = append(c.patterns, prefilter.New(re))
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Actions)) {
 		at := slices.IndexFunc(c.kinds, func(k kind) bool { return k.name == name })

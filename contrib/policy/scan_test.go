@@ -244,10 +244,12 @@ func BenchmarkScan(b *testing.B) {
 		b.Fatal(err)
 	}
 	s := newScanner([]*rule{r}, false)
-	b.Run("patterns=1", func(b *testing.B) {
-		b.SetBytes(int64(len(text)))
-		for b.Loop() {
-			s.scan(text, 0, Input, "")
-		}
-	})
+	for name, text := range map[string]string{"patterns=1": text, "patterns=1, whose literal is there": text + "SEC-"} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(text)))
+			for b.Loop() {
+				s.scan(text, 0, Input, "")
+			}
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/contrib/internal/prefilter"
 )
 
 // Place is where a text is judged.
@@ -90,7 +91,7 @@ const (
 type rule struct {
 	Rule
 	at       map[Place]bool
-	patterns []*regexp.Regexp
+	patterns []prefilter.Regexp
 	open     int // see finding
 }
 
@@ -159,7 +160,7 @@ func compile(r Rule) (*rule, error) {
 			errs = append(errs, fmt.Errorf("pattern %q: %w", p, err))
 			continue
 		}
-		out.patterns = append(out.patterns, re)
+		out.patterns = append(out.patterns, prefilter.New(re))
 	}
 	for _, t := range slices.Concat(out.Terms, out.Allow) {
 		if n := utf8.RuneCountInString(t); n > MaxTerm {

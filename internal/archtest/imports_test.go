@@ -37,9 +37,9 @@ var layers = []layer{
 	{"stages", []string{"chain"}, []string{lo, zap}},
 	{"middleware", []string{"chain", "internal/errlog"}, []string{backoff, gobreaker, xsync, xtime, zap}},
 	{"session", []string{"chain", "stages", "middleware", "internal/errlog"}, []string{anyModule}},
-	{"contrib/all", []string{"chain", "stages", "middleware", "session", "contrib"}, []string{anyModule}},          // the kinds of all of them
-	{"contrib/openai", []string{"chain", "stages", "middleware", "session", "contrib/httpx"}, []string{anyModule}}, // requests of its SDK
-	{"contrib", []string{"chain", "stages", "middleware", "session", "contrib/config"}, []string{anyModule}},       // config.Secret
+	{"contrib/all", []string{"chain", "stages", "middleware", "session", "contrib"}, []string{anyModule}},                        // the kinds of all of them
+	{"contrib/openai", []string{"chain", "stages", "middleware", "session", "contrib/httpx"}, []string{anyModule}},               // requests of its SDK
+	{"contrib", []string{"chain", "stages", "middleware", "session", "contrib/config", "contrib/internal"}, []string{anyModule}}, // config.Secret
 	{"bench", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"examples", []string{"chain", "chain/chaintest", "stages", "middleware", "session", "contrib"}, []string{anyModule}},
 	{"internal/exampletest", []string{"chain", "stages"}, []string{zap}},
