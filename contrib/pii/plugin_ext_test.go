@@ -219,8 +219,29 @@ func TestAnswers(t *testing.T) {
 	if got.String() != want {
 		t.Errorf("streamed: %q", got.String())
 	}
-	if how := s.Pipeline().Streaming(t.Context()); len(how.Buffered()) > 0 || how.HoldBack != 258 {
+	if how := s.Pipeline().Streaming(t.Context()); len(how.Buffered()) > 0 || how.HoldBack != 271 {
 		t.Errorf("%v", how)
+	}
+}
+
+// A label is left alone in a stream as well, however long its name is.
+func TestLongLabelInAStream(t *testing.T) {
+	name := strings.Repeat("n", 24)
+	label := "[" + strings.ToUpper(name) + "#" + strings.Repeat("abcdef", 3) + "]"
+	settings := pii.Settings{Detectors: []string{pii.Email}, Patterns: []pii.Pattern{{Name: name, Regexp: `[a-f]{4}\]`}}}
+	for pad := range 3 {
+		text := strings.Repeat("x", pad) + " " + label + strings.Repeat(" The tide is high.", 30)
+		s, _ := begin(t, &script{turns: []func(*stages.Generation) stages.Output{says(text)}}, plugin(t, settings))
+		got := ""
+		for chunk, err := range s.Stream(t.Context(), "Say something.", session.Chunked(session.ChunkRaw)).Text() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += chunk
+		}
+		if got != text {
+			t.Errorf("%q, want it unchanged", got[:80])
+		}
 	}
 }
 

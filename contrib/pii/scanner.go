@@ -14,7 +14,7 @@ import (
 // lookBehind bytes before it, and lookAhead behind it.
 const (
 	maxMatch   = 192
-	lookBehind = 33 // a label with an id, and an underscore
+	lookBehind = maxLabel + 1 // with an underscore
 	lookAhead  = 33
 	window     = lookBehind + maxMatch + lookAhead
 )
