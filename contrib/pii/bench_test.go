@@ -46,44 +46,46 @@ func BenchmarkScanner(b *testing.B) {
 	}
 }
 
-// BenchmarkContrib is the price of the links of a call: a prompt and an answer of 2 KB each without anything to redact,
-// through the chain, beside the same call without the plugin.
+// BenchmarkContrib is the price of the links of a call for 2 KB without anything to redact: a prompt that is new to the plugin, one
+// that it has seen, and an answer, beside the call without it.
 func BenchmarkContrib(b *testing.B) {
 	prompt := stages.NewGeneration(stages.Meta{}, stages.GenerationFields{
 		Messages: stages.ListOf(stages.Message{Role: stages.RoleUser, Text: english(b, 2000)}),
 	})
 	answer := stages.NewChunk(stages.Meta{}, stages.ChunkFields{Text: english(b, 2000), Final: true})
 	answered := stages.GenerationResult{Output: stages.Output{Text: "yes"}, Source: stages.SourceBackend}
-	run := func(b *testing.B, plugins ...any) {
-		b.Helper()
+	pipe := func(plugins ...any) (generate func() error, chunk func() error) {
 		p := stages.NewPipeline(stages.PipelineConfig{})
 		if _, err := p.Register(b.Context(), plugins...); err != nil {
 			b.Fatal(err)
 		}
-		generate := p.Generation.Then(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
+		g := p.Generation.Then(func(_ context.Context, g *stages.Generation) (*stages.Generation, error) {
 			return g.Done(answered), nil
 		})
-		chunk := p.Chunk.Then(stages.Unchanged[*stages.Chunk])
-		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := generate(b.Context(), prompt); err != nil {
-				b.Fatal(err)
-			}
-			if _, err := chunk(b.Context(), answer); err != nil {
-				b.Fatal(err)
-			}
-		}
+		c := p.Chunk.Then(stages.Unchanged[*stages.Chunk])
+		return func() error { _, err := g(b.Context(), prompt); return err }, func() error { _, err := c(b.Context(), answer); return err }
 	}
-	b.Run("pii", func(b *testing.B) {
-		b.Run("with", func(b *testing.B) {
-			p, err := pii.New(pii.Settings{})
-			if err != nil {
-				b.Fatal(err)
+	run := func(name string, f func() error) {
+		b.Run("pii/"+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := f(); err != nil {
+					b.Fatal(err)
+				}
 			}
-			run(b, p)
 		})
-		b.Run("without", func(b *testing.B) { run(b) })
-	})
+	}
+	p, err := pii.New(pii.Settings{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	generate, chunk := pipe(p)
+	bareGenerate, bareChunk := pipe()
+	run("without, in", bareGenerate)
+	run("without, out", bareChunk)
+	run("2 KB in, seen before", generate)
+	run("2 KB in, new", func() error { p.Scanner().Redact(prompt.Messages().At(0).Text); return nil })
+	run("2 KB out", chunk)
 }
 
 // TestLinear compares the time for one text with that for eight texts of an eighth of its length, for texts that are hard on a

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/contrib/internal/clean"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -30,7 +31,10 @@ var (
 
 // Plugin redacts what goes to a model and what comes back. Make one by New. Safe for concurrent use; one instance may serve
 // any number of sessions.
-type Plugin struct{ scanner *Scanner }
+type Plugin struct {
+	scanner *Scanner
+	clean   *clean.Texts
+}
 
 // New makes a Plugin. The error names all that is wrong with the settings.
 func New(s Settings) (*Plugin, error) {
@@ -38,7 +42,7 @@ func New(s Settings) (*Plugin, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Plugin{c}, nil
+	return &Plugin{c, clean.New()}, nil
 }
 
 // Name is "pii".
@@ -65,19 +69,25 @@ func (p *Plugin) HookOptions(hook string) []chain.Option {
 // pass is the work on one payload.
 type pass struct {
 	*Scanner
+	clean   *clean.Texts
 	vault   *Vault
 	blocked map[string]int // matches to block for, by detector
 	changed bool
 }
 
 func (p *Plugin) begin(ctx context.Context) *pass {
-	return &pass{Scanner: p.scanner, vault: vaultOf(ctx)}
+	return &pass{Scanner: p.scanner, clean: p.clean, vault: vaultOf(ctx)}
 }
 
 // text gives a text without what was found in it.
 func (p *pass) text(text string) string {
+	key := p.clean.Key(text)
+	if p.clean.Has(key) {
+		return text
+	}
 	found := p.find(text, 0)
 	if len(found) == 0 {
+		p.clean.Add(key)
 		return text
 	}
 	p.judge(found)

@@ -5,14 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"io"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/maillon-go/maillon/chain"
+	"github.com/maillon-go/maillon/contrib/internal/clean"
 	"github.com/maillon-go/maillon/stages"
 )
 
@@ -23,9 +22,7 @@ const Priority = 20
 type Plugin struct {
 	settings Settings
 	scanner  *scanner
-	seed     maphash.Seed
-	// clean are hashes of inputs that were found clean before, so that a conversation is not judged again with each turn.
-	clean [4096]atomic.Uint64
+	clean    *clean.Texts // inputs, with their place and kind
 }
 
 var (
@@ -59,7 +56,7 @@ func New(s Settings) (*Plugin, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &Plugin{settings: s, scanner: newScanner(rules, s.Injection != Off), seed: maphash.MakeSeed()}, nil
+	return &Plugin{settings: s, scanner: newScanner(rules, s.Injection != Off), clean: clean.New()}, nil
 }
 
 // Name is content_policy.
@@ -116,13 +113,14 @@ func (p *Plugin) OnGenerationPreCall(_ context.Context, g *stages.Generation) (*
 		case m.Role == stages.RoleAssistant:
 			at = Output
 		}
-		key := p.key(m.Text, at, kind)
-		if slot := &p.clean[key%uint64(len(p.clean))]; slot.Load() != key {
-			if err := p.judge(m.Text, at, kind, "message", i); err != nil {
-				return nil, err
-			}
-			slot.Store(key)
+		key := p.clean.Key(m.Text, string(at), kind)
+		if p.clean.Has(key) {
+			continue
 		}
+		if err := p.judge(m.Text, at, kind, "message", i); err != nil {
+			return nil, err
+		}
+		p.clean.Add(key)
 	}
 	return g, nil
 }
@@ -143,18 +141,6 @@ func (p *Plugin) judge(text string, at Place, kind, detail string, value any) er
 		}
 	}
 	return nil
-}
-
-// key is a hash of what a verdict depends on; an outsider cannot make two texts share one.
-func (p *Plugin) key(text string, at Place, kind string) uint64 {
-	var h maphash.Hash
-	h.SetSeed(p.seed)
-	_, _ = h.WriteString(string(at))
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(kind)
-	_ = h.WriteByte(0)
-	_, _ = h.WriteString(text)
-	return h.Sum64()
 }
 
 // OnGenerationStreamChunk judges an answer, piece by piece where it is streamed, and as a whole when it is complete.
