@@ -78,6 +78,7 @@ func (l *load) phase(ctx context.Context, d time.Duration, workers int, all *hdr
 		hists[i] = hdrhistogram.New(1, int64(time.Minute), 3)
 		running.Go(func() { l.work(ctx, uint64(start.UnixNano())+uint64(i), atLeast, hists[i]) })
 	}
+	l.peak.look() // in a short run all is over before the next look
 	if err := within(d+patience, running.Wait); err != nil {
 		return 0, fmt.Errorf("calls still run %v after the time was over: %w", patience, err)
 	}
@@ -205,7 +206,7 @@ func once(ctx context.Context, path string, d time.Duration, workers int, progre
 		P50: quantile(all, 50), P99: quantile(all, 99), P999: quantile(all, 99.9), Most: time.Duration(all.Max()).Round(10 * time.Microsecond),
 		Allowed: l.verdicts[chain.Allowed].Load(), Blocked: l.verdicts[chain.Blocked].Load(), Failed: l.verdicts[chain.Failed].Load(), Canceled: l.verdicts[chain.Canceled].Load(),
 		Outcomes: sum(&l.verdicts), Queued: jobs.Queued, Done: jobs.Done, Dropped: jobs.Dropped,
-		HeapMost: l.peak.heap.Load(), Goroutines: [3]int{1: int(l.peak.goroutines.Load())},
+		HeapMost: l.peak.heap, Goroutines: [3]int{1: l.peak.goroutines},
 		Records: int64(verified.Records), Signed: int64(written.Written),
 	}
 	return res, l.holds(res, written), nil
@@ -285,18 +286,25 @@ func settled() (heap uint64, goroutines int) {
 
 // peak is the most that there was at a time.
 type peak struct {
-	heap       atomic.Uint64
-	goroutines atomic.Int64
+	mu         sync.Mutex
+	heap       uint64
+	goroutines int
+}
+
+// look takes note of how much there is now.
+func (p *peak) look() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	p.heap, p.goroutines = max(p.heap, m.HeapAlloc), max(p.goroutines, runtime.NumGoroutine())
 }
 
 func (p *peak) watch(ctx context.Context, progress io.Writer, start time.Time, d time.Duration, calls *[4]atomic.Int64) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		p.heap.Store(max(p.heap.Load(), m.HeapAlloc))
-		p.goroutines.Store(max(p.goroutines.Load(), int64(runtime.NumGoroutine())))
+		p.look()
 		select {
 		case <-ctx.Done():
 			fmt.Fprintln(progress)
