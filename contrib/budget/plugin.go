@@ -34,9 +34,15 @@ type Plugin struct {
 type call struct {
 	next      *reservation // for the next attempt, or a link's own answer; nil when an attempt has taken it
 	attempted bool
-	overruled bool                 // it was blocked and goes on all the same: the mode says so
-	settled   []*stages.Generation // what attempts have answered
-	answered  bool                 // some attempt has, without an error
+	overruled bool     // it was blocked and goes on all the same: the mode says so
+	settled   []output // what attempts have answered
+	answered  bool     // some attempt has, without an error
+}
+
+// output is the answer of an attempt, or a part of one beside an error.
+type output struct {
+	stages.Output
+	whole bool
 }
 
 var (
@@ -141,7 +147,7 @@ func (p *Plugin) keep(r *reservation, out *stages.Generation, err error, u stage
 	case u != stages.Usage{}:
 		c.answered = c.answered || err == nil
 		if out != nil {
-			c.settled = append(c.settled, out)
+			c.settled = append(c.settled, output{out.Output(), err == nil})
 		}
 		return false
 	case err == nil || c.next != nil:
@@ -151,12 +157,16 @@ func (p *Plugin) keep(r *reservation, out *stages.Generation, err error, u stage
 	return true
 }
 
-// has says that an answer is that of an attempt, as links may have rewritten it. Usage is what tells, for no link can rewrite that.
-func (c *call) has(g *stages.Generation) bool {
-	u := g.Output().Usage
-	return c.answered && u.Total() == 0 || slices.ContainsFunc(c.settled, func(s *stages.Generation) bool {
-		o := s.Output()
-		return o.Usage == u && (u.Total() > 0 || o.Text == g.Output().Text)
+// has says that an answer is that of an attempt, as links may have rewritten it. Usage is what tells, for no link can rewrite that. A link
+// that had no answer of an attempt to go by, but an error, has asked somebody else, who may have used as much.
+func (c *call) has(o chain.Outcome[*stages.Generation]) bool {
+	out, instead := o.Payload.Output(), o.Err == nil && o.Link != ""
+	if c.answered && !instead && out.Usage.Total() == 0 {
+		return true
+	}
+	return slices.ContainsFunc(c.settled, func(a output) bool {
+		sure := out.Usage.Total() > 0 && (!instead || !a.whole)
+		return a.Usage == out.Usage && (sure || a.Text == out.Text)
 	})
 }
 
@@ -209,7 +219,7 @@ func (p *Plugin) ObserveGeneration(ctx context.Context, o chain.Outcome[*stages.
 	switch r := c.next; {
 	case r != nil && !c.attempted && o.Answered: // without wrap_generation: it is switched off, or was bypassed
 		p.settle(ctx, r, p.used(r, g, o.Err, o.Verdict == chain.Canceled || brokenOff(ctx, o.Err)))
-	case !g.HasResult() || free(g) || c.has(g):
+	case !g.HasResult() || free(g) || c.has(o):
 		p.refund(ctx, r)
 	case r != nil:
 		p.settle(ctx, r, p.used(r, g, nil, false))

@@ -187,8 +187,12 @@ func TestSettlement(t *testing.T) {
 			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}, Source: stages.SourceCache}), nil
 		})}, h: answer(used, "hi"), want: 0},
 		{name: "short-circuit", others: []any{around("canned", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
-			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}}), nil
+			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi"}}), nil
 		})}, h: answer(used, "hi"), want: 0},
+		{name: "a link with usage that names no source", others: []any{around("other", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
+			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}}), nil
+		})}, h: answer(used, "hi"), want: 50},
+		{name: "a fallback that names no source", others: []any{fallback(from("", used))}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
 		{name: "another model answers", others: []any{around("fallback", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
 			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}, Source: "other"}), nil
 		})}, h: answer(used, "hi"), want: 50},
@@ -202,11 +206,13 @@ func TestSettlement(t *testing.T) {
 		{name: "after a part without usage, without usage", others: []any{fallback(answer(stages.Usage{}, "hi"))}, h: breaks(stages.Usage{}, "ha", errBackend), want: 2 * (input + 10)},
 		{name: "after a panic, without usage", others: []any{fallback(answer(stages.Usage{}, "hi"))}, h: func(context.Context, *stages.Generation) (*stages.Generation, error) { panic("boom") }, want: 2*input + 10},
 		{name: "after an answer that a link rejects", others: []any{fallback(answer(less, "hi")), rejects}, h: answer(used, "hi"), want: 65},
+		{name: "after one with the same usage", others: []any{fallback(from(stages.SourceBackend, used)), rejects}, h: answer(used, "hi"), want: 100},
+		{name: "after one with usage, without usage", others: []any{fallback(from(stages.SourceBackend, stages.Usage{})), rejects}, h: answer(used, "hi"), want: 50 + input + 10},
 		{name: "after one that nobody reserved for", others: []any{
 			fallback(from("other", less)), rejects, chain.Override[*stages.Generation]("token_budget.generation_pre_call", chain.InMode(chain.Disabled)),
 		}, h: answer(used, "hi"), want: 65},
 		{name: "a cache answers after a failure", others: []any{fallback(from(stages.SourceCache, used))}, h: breaks(stages.Usage{}, "", errBackend), want: 0},
-		{name: "an apology after a failure with usage", others: []any{fallback(from("", less))}, h: breaks(used, "", errBackend), want: 50},
+		{name: "an apology after a failure with usage", others: []any{fallback(from("", stages.Usage{}))}, h: breaks(used, "", errBackend), want: 50},
 		{name: "another model fails too", others: []any{fallback(breaks(stages.Usage{}, "", errBackend))}, h: breaks(stages.Usage{}, "", errBackend), want: 0},
 		{name: "a part is made an answer", others: []any{result(20, from(stages.SourceBackend, used))}, h: breaks(used, "ha", errBackend), want: 50},
 		{name: "a part without usage is made an answer", others: []any{result(20, from(stages.SourceBackend, stages.Usage{}))}, h: breaks(stages.Usage{}, "hi there", errBackend), want: input + 10},

@@ -108,8 +108,8 @@ func spent(o chain.Outcome[*stages.Generation], estimate int) int {
 	out, source := o.Payload.Output(), o.Payload.Source()
 	silent := out.Text == "" && out.ToolCalls.Len() == 0
 	switch {
-	case o.Payload.HasResult() && (source == stages.SourceCache || source == stages.SourceShortCircuit):
-		return 0
+	case o.Payload.HasResult() && (source == stages.SourceCache || source == stages.SourceShortCircuit && out.Usage.Total() <= 0):
+		return 0 // a link's answer with usage is another model's, whose code names no source
 	case !o.Payload.HasResult() && !o.Answered:
 		return 0
 	case out.Usage.Total() > 0:

@@ -299,13 +299,15 @@ func TestTokens(t *testing.T) {
 			session.WithPlugins(chain.After("block", no)),
 		}},
 		{name: "from a cache", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: instead(other(stages.SourceCache, used))},
-		{name: "a link's own", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: instead(other("", used))},
+		{name: "a link's own", backend: answering(stages.Usage{InputTokens: 50}), left: 1000, opts: instead(other("", stages.Usage{}))},
+		{name: "another model's, that names no source", backend: answering(stages.Usage{InputTokens: 50}), left: 970, opts: instead(other("", used))},
 		{name: "another model's", backend: answering(stages.Usage{InputTokens: 50}), left: 970, opts: instead(other("other", used))},
 		{name: "another model's, as a backend", backend: answering(stages.Usage{InputTokens: 50}), left: 970, opts: instead(other(stages.SourceBackend, used))},
 		{name: "a fallback's", backend: down, left: 970, opts: around(middleware.Fallback(other("other", used)))},
 		{name: "a fallback's, as a backend", backend: down, left: 970, opts: around(middleware.Fallback(other(stages.SourceBackend, used)))},
 		{name: "a fallback's, nothing reported", backend: down, left: 900, opts: around(middleware.Fallback(other("other", stages.Usage{})))},
-		{name: "an apology", backend: down, left: 1000, opts: around(middleware.Fallback(other("", used)))},
+		{name: "an apology", backend: down, left: 1000, opts: around(middleware.Fallback(other("", stages.Usage{})))},
+		{name: "a fallback's, that names no source", backend: down, left: 970, opts: around(middleware.Fallback(other("", used)))},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
