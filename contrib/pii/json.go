@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // inJSON rewrites each string and number of a JSON text, and leaves the rest of it as it is. A number of which something is
-// redacted becomes a string. What is no JSON is one text.
+// redacted becomes a string; one with an exponent is read as it would be without. What is no JSON is one text.
 func inJSON(text string, rewrite func(string) string) string {
 	if !json.Valid([]byte(text)) {
 		return rewrite(text)
@@ -53,9 +54,45 @@ func eachValue(text string, visit func(from, to int, key, value string)) {
 			for i+1 < len(text) && strings.IndexByte("+-.eE0123456789", text[i+1]) >= 0 {
 				i++
 			}
-			visit(from, i+1, key, text[from:i+1])
+			visit(from, i+1, key, plainly(text[from:i+1]))
 		}
 	}
+}
+
+// maxShift is how large an exponent may be that is worked out: what is found has fewer digits by far.
+const maxShift = 64
+
+// plainly is a number of JSON as it is written without an exponent.
+func plainly(number string) string {
+	digits, exponent, ok := strings.Cut(strings.ToLower(number), "e")
+	if !ok {
+		return number
+	}
+	shift, err := strconv.Atoi(exponent)
+	if err != nil || shift < -maxShift || shift > maxShift {
+		return number
+	}
+	sign := ""
+	if rest, negative := strings.CutPrefix(digits, "-"); negative {
+		sign, digits = "-", rest
+	}
+	whole, part, _ := strings.Cut(digits, ".")
+	if zeros := len(whole) + shift; zeros <= 0 {
+		whole = strings.Repeat("0", 1-zeros) + whole
+	}
+	point := len(whole) + shift
+	all := whole + part
+	if point > len(all) {
+		all += strings.Repeat("0", point-len(all))
+	}
+	whole, part = strings.TrimLeft(all[:point], "0"), strings.TrimRight(all[point:], "0")
+	if part != "" {
+		part = "." + part
+	}
+	if whole == "" {
+		whole = "0"
+	}
+	return sign + whole + part
 }
 
 // serverKeys are those of names that a server makes up: they look random, but a model does not write them.
