@@ -109,6 +109,23 @@ func TestConfigMistakes(t *testing.T) {
 func TestAllMistakesAtOnce(t *testing.T) {
 	_, err := audit.New(audit.Settings{Fsync: "x", FsyncInterval: -time.Second, Contents: "y", Keep: []string{"z"}})
 	plugintest.Refused(t, err, "fsync", "negative", "contents", "keep", "path")
+	_, err = audit.New(audit.Settings{Path: "x", Key: secretOf(t, "0123456789abcdef"), HashKey: []byte("short")})
+	plugintest.Refused(t, err, "key has 5 bytes", "both set")
+}
+
+// A program gives its key as it is.
+func TestHashKey(t *testing.T) {
+	path, key := tempPath(t), []byte("0123456789abcdef")
+	p := newPlugin(t, audit.Settings{Path: path, HashKey: key})
+	clear(key) // it has been copied
+	call(t.Context(), p, "once")
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	verified(t, path, audit.VerifyOptions{Key: []byte("0123456789abcdef")}, 1)
+	if _, err := audit.Verify(path, audit.VerifyOptions{}); err == nil {
+		t.Error("the file verifies without the key")
+	}
 }
 
 func TestInitShowsMistakes(t *testing.T) {

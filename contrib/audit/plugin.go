@@ -39,6 +39,7 @@ type Settings struct {
 	Fsync         Fsync         `yaml:"fsync"`          // always (default), interval or never
 	FsyncInterval time.Duration `yaml:"fsync_interval"` // of interval, default 1 s
 	Key           config.Secret `yaml:"key"`            // makes the hashes HMACs; at least 16 bytes
+	HashKey       []byte        `yaml:"-"`              // is Key for programs; one of the two is enough
 
 	// SkipAllowed are stages whose allowed outcomes are not recorded, "chunk", say. What was blocked, failed or canceled always is.
 	SkipAllowed []string `yaml:"skip_allowed"`
@@ -75,13 +76,20 @@ type Plugin struct {
 // New checks the settings. It opens nothing: Init does, or the first record.
 func New(s Settings) (*Plugin, error) {
 	p := &Plugin{s: s, skip: map[string]bool{}, keep: map[string]bool{}}
-	fileOptions, err := FileOptions{s.MaxBytes, s.MaxFiles, s.Fsync, s.FsyncInterval, []byte(s.Key.Reveal())}.withDefaults()
+	key := slices.Clone(s.HashKey)
+	if len(key) == 0 {
+		key = []byte(s.Key.Reveal())
+	}
+	fileOptions, err := FileOptions{s.MaxBytes, s.MaxFiles, s.Fsync, s.FsyncInterval, key}.withDefaults()
 	errs := []error{err}
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("audit: "+format, args...)) }
 	if (s.Path == "") == (s.Sink == nil) {
 		bad("give path, or in Go a Sink, one of the two")
 	}
-	if n := len(s.Key.Reveal()); n > 0 && n < 16 {
+	if len(s.HashKey) > 0 && s.Key.Reveal() != "" {
+		bad("key and HashKey are both set, use one of them")
+	}
+	if n := len(key); n > 0 && n < 16 {
 		bad("key has %d bytes, want at least 16 random ones", n)
 	}
 	for _, name := range s.SkipAllowed {
