@@ -17,6 +17,7 @@ import (
 	"github.com/maillon-go/maillon/contrib/policy"
 	"github.com/maillon-go/maillon/contrib/profiler"
 	"github.com/maillon-go/maillon/contrib/ratelimit"
+	"github.com/maillon-go/maillon/internal/readme"
 )
 
 // settings are those of all plugins, by the page that describes them.
@@ -32,6 +33,32 @@ var settings = map[string][]any{
 	"policy.md":    {policy.Settings{}},
 	"profiler.md":  {profiler.Settings{}},
 	"ratelimit.md": {ratelimit.Settings{}},
+}
+
+// The Go of the pages stands in snippets_test.go, where it is compiled.
+func TestCodeBlocksCompile(t *testing.T) {
+	source, err := os.ReadFile("snippets_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("../../docs/plugins/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(readme.Blocks(string(text)))
+		if b := readme.Missing(string(text), string(source)); b != nil {
+			t.Errorf("this block of %s is not in snippets_test.go, where it would be compiled:\n%s", page, strings.Join(b, "\n"))
+		}
+	}
+	if n < 18 {
+		t.Errorf("found %d blocks of Go in %d pages", n, len(pages))
+	}
 }
 
 // Every setting has a row in a table of its plugin's page, and every row is one of a setting.

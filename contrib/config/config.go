@@ -210,7 +210,7 @@ func (c *Config) Links() []stages.RegisteredLink {
 
 // Plugin is the plugin that the file in force has under a name, for what a program wants of it beyond its hooks:
 //
-//	slots, err := config.Plugin[*profiler.Profiler](c, "slots")
+//	slots, err := config.Plugin[*profiler.Plugin](c, "slots")
 //
 // A reload that changes the plugin's kind or settings puts another one in its place, so a program asks each time. T may be an
 // interface. The error says that c is closed, that there is no such plugin, or what it is instead of a T.

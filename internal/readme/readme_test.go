@@ -19,37 +19,6 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// blocks are the fenced Go blocks of a page, each as its lines without indentation, comments and blank lines.
-func blocks(page string) (out [][]string) {
-	for _, m := range regexp.MustCompile("(?ms)^```go\n(.*?)^```$").FindAllStringSubmatch(page, -1) {
-		out = append(out, lines(m[1]))
-	}
-	return out
-}
-
-// comment is the rest of a line from a comment on; a // within a word, as in an address, is none.
-var comment = regexp.MustCompile(`(^|\s)//.*`)
-
-func lines(text string) (out []string) {
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(comment.ReplaceAllString(line, "")); line != "" {
-			out = append(out, line)
-		}
-	}
-	return out
-}
-
-// missing gives the first block of the page that does not stand, whole and in one piece, in the source.
-func missing(page, source string) []string {
-	have := "\n" + strings.Join(lines(source), "\n") + "\n"
-	for _, b := range blocks(page) {
-		if !strings.Contains(have, "\n"+strings.Join(b, "\n")+"\n") {
-			return b
-		}
-	}
-	return nil
-}
-
 // pages are the README and all that lies in docs.
 func pages(t *testing.T) []string {
 	t.Helper()
@@ -71,12 +40,12 @@ func TestCodeBlocksCompile(t *testing.T) {
 		source.WriteString(read(t, f))
 	}
 	for _, path := range pages(t) {
-		if b := missing(read(t, path), source.String()); b != nil {
+		if b := Missing(read(t, path), source.String()); b != nil {
 			t.Errorf("this block of %s is not in internal/readme/snippets*_test.go, where it would be compiled:\n%s", path, strings.Join(b, "\n"))
 		}
 	}
 	for name, least := range map[string]int{"README.md": 3, "docs/first-plugin.md": 11} {
-		if n := len(blocks(read(t, filepath.Join(root, name)))); n < least {
+		if n := len(Blocks(read(t, filepath.Join(root, name)))); n < least {
 			t.Errorf("found %d blocks of Go in %s, want %d or more", n, name, least)
 		}
 	}
@@ -92,7 +61,7 @@ func TestMissingSeesAMissingBlock(t *testing.T) {
 		"a := 1\n// b := 2\n":               false,
 		"":                                  false,
 	} {
-		if got := missing(page, source) == nil; got != found {
+		if got := Missing(page, source) == nil; got != found {
 			t.Errorf("%q: found %v, want %v", source, got, found)
 		}
 	}
