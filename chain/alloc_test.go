@@ -143,8 +143,8 @@ func TestAllocsOfErrors(t *testing.T) {
 		{"10 hooks, the backend fails", hooksOf(10), fail(errBackend), 0},
 		{"10 Arounds, the backend fails", append(arounds(nop)[:9], Around("last", passOn)), fail(errBackend), 2},
 		{"10 Arounds that fail open, the backend fails", append(arounds(nop, OnFailure(Ignore))[:9], Around("last", passOn)), fail(errBackend), 1},
-		{"the last of 10 Arounds blocks", arounds(fail(blocked)), nop, 2}, // the violation is stamped no more than twice
-		{"the last of 10 hooks blocks", append(hooksOf(9), Before("last", fail(blocked))), nop, 0},
+		{"the last of 10 Arounds blocks", arounds(fail(blocked)), nop, 3}, // with the violation as it is stamped
+		{"the last of 10 hooks blocks", append(hooksOf(9), Before("last", fail(blocked))), nop, 1},
 		{"the last of 10 hooks blocks with a value of each call", append(hooksOf(9), Before("last", func(context.Context, *payload) (*payload, error) { return nil, Block("no") })), nop, 2},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

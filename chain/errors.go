@@ -23,8 +23,7 @@ var (
 )
 
 // Violation is a block: a link's decision that the call must not go on. It reaches the caller as an error; use errors.As.
-// Chain and Link are filled in by the engine, on a copy, which several callers may get where a link hands out one value again and again:
-// change none that you were given.
+// Chain and Link are filled in by the engine, on a copy.
 type Violation struct {
 	Chain       string         `json:"chain"`
 	Link        string         `json:"link"`

@@ -57,57 +57,6 @@ func TestViolationIsStampedOnACopy(t *testing.T) {
 	eq(t, "link of the shared value", own.Link, "")
 }
 
-// One value that a link hands out again and again is copied no more than it takes, and always says what it says now.
-func TestSharedViolation(t *testing.T) {
-	own := &Violation{Reason: "no", Details: map[string]any{"n": 1}}
-	var err error = own
-	c := newChain(t, Before("x", func(context.Context, *payload) (*payload, error) { return nil, err }))
-	call := c.Then(nop)
-	next := func() *Violation {
-		t.Helper()
-		_, got := call(bg, &payload{})
-		is(t, got, err)
-		blockedBy(t, got, "x")
-		return got.(*Violation)
-	}
-	again := func() *Violation { // as it is kept
-		t.Helper()
-		_, _ = next(), next()
-		v := next()
-		if v != next() {
-			t.Error("a copy each time")
-		}
-		return v
-	}
-	kept := again()
-	for name, change := range map[string]func(){
-		"code": func() { own.Code = "c" }, "reason": func() { own.Reason = "other" }, "description": func() { own.Description = "other" },
-		"severity": func() { own.Severity = SeverityWarning }, "details": func() { own.Details = map[string]any{"n": 1} },
-	} {
-		change()
-		v := next()
-		if v == kept || !v.says(own) {
-			t.Errorf("%s: %+v, want it as it is now: %+v", name, v, own)
-		}
-		kept = again()
-	}
-	for range 3 { // an error that has it in it is kept as the cause
-		err = fmt.Errorf("wrapped: %w", own)
-		_ = next()
-	}
-	err = kept // handed out by a link that it was made for: of a call nested in this one, say
-	if v := again(); v == kept || !errors.Is(v, kept) {
-		t.Errorf("%+v, want the one it was given as its cause", v)
-	}
-	for range 3 { // what is made for each call is not kept
-		err = Block("no")
-		_ = next()
-	}
-	if w := c.snap.Load().nodes[0].g.stamps.copied.Load(); errors.Is(w, err) {
-		t.Error("the block of one call is kept")
-	}
-}
-
 // Links that hand out the same value are each named, at the same time too.
 func TestViolationSharedByLinks(t *testing.T) {
 	shared := Block("no")

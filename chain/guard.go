@@ -58,7 +58,6 @@ type guard struct {
 	openedAt atomic.Int64
 
 	changes stateChanges
-	stamps  stamps
 	blame   blame
 	cases   cases
 

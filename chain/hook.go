@@ -169,6 +169,13 @@ func (pl *plan[P]) blocked(n *node[P], p P, v *Violation, err error) error {
 	return nil
 }
 
+// stamp names the link in a violation, on a copy: a link may hand out one shared value, or one of a call nested in it.
+func (pl *plan[P]) stamp(n *node[P], v *Violation, err error) *Violation {
+	w := *v
+	w.Chain, w.Link, w.cause = pl.c.name, n.name, err
+	return &w
+}
+
 // fail applies the failure policy. Nil means that the call goes on. Only a fault of the link's own switches it off.
 func (pl *plan[P]) fail(n *node[P], err error, found finding) error {
 	n.g.failures.Add(1)

@@ -12,7 +12,7 @@ import (
 // alice chains http.Handlers. There is no payload in them, so it goes in a writer of the benchmark's own, one per call; the
 // request is one for all calls, and so is its context: a copy of it in each call would cost more than the chain does.
 var aliceChain = Peer{
-	Name: "alice", Module: "github.com/justinas/alice",
+	Name: "alice", Module: "github.com/justinas/alice", Version: "v1.2.0",
 	Does:   "http.Handler around http.Handler; no results or errors of its own; no breaker, panics not contained",
 	Builds: map[Grade]Build{Plain: handlers, Recovering: over(handlers, Contained)},
 }

@@ -12,7 +12,7 @@ import (
 // network is part of it. It has an option of its handlers that recovers, once and outermost, which is not measured. Each call makes the request that interceptors get, and the response; a step that wants another payload would have to
 // make another request, as it does here.
 var connectGo = Peer{
-	Name: "connect", Module: "connectrpc.com/connect",
+	Name: "connect", Module: "connectrpc.com/connect", Version: "v1.21.1",
 	Does:   "unary interceptors around a connect.Request, which each call makes, with headers for who asks; no breaker; panics of all steps contained once, by an option that is not measured",
 	Builds: map[Grade]Build{Plain: interceptors, Recovering: over(interceptors, Contained)},
 }

@@ -12,7 +12,7 @@ import (
 // so that only the work with steps that look is the same. Each call begins with a context that has the handlers, as a
 // component's caller makes it.
 var eino = Peer{
-	Name: "eino callbacks", Module: "github.com/cloudwego/eino", Observes: true,
+	Name: "eino callbacks", Module: "github.com/cloudwego/eino", Version: "v0.7.36", Observes: true,
 	Does:   "callbacks at a component's start and end, which can neither rewrite nor block; no breaker, panics not contained",
 	Builds: map[Grade]Build{Plain: told, Recovering: over(told, Contained)},
 }

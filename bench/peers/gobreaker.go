@@ -13,7 +13,7 @@ import (
 // backend counts against every breaker: six of them, and all of them are open. The excluding form says by IsExcluded that it is none of
 // theirs, and neither is a block. It does not contain panics, but counts them.
 var breakers = Peer{
-	Name: "gobreaker", Module: "github.com/sony/gobreaker/v2",
+	Name: "gobreaker", Module: "github.com/sony/gobreaker/v2", Version: "v2.4.0",
 	Does:      "Execute around each step and all behind it, as in middleware: a breaker each, which counts the errors of what is behind as the step's; panics counted, not contained",
 	Builds:    map[Grade]Build{Guarded: execute(gobreaker.Settings{})},
 	Excluding: execute(gobreaker.Settings{IsExcluded: excluded}),
@@ -21,7 +21,7 @@ var breakers = Peer{
 
 // The same around the step alone, as a hook has it: errors of the backend are none of its business, blocks still are.
 var breakersAlone = Peer{
-	Name: "gobreaker, step only", Module: "github.com/sony/gobreaker/v2",
+	Name: "gobreaker, step only", Module: "github.com/sony/gobreaker/v2", Version: "v2.4.0",
 	Does:      "Execute around each step alone: a breaker each, which counts blocks as failures; panics counted, not contained",
 	Builds:    map[Grade]Build{Guarded: executeAlone(gobreaker.Settings{})},
 	Excluding: executeAlone(gobreaker.Settings{IsExcluded: excluded}),

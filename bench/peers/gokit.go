@@ -15,7 +15,7 @@ import (
 // gobreaker middleware in front of each step, one breaker each. It is the first major version of gobreaker,
 // in which no error can be excluded: the excluding form has a breaker that counts them all and never trips.
 var goKit = Peer{
-	Name: "go-kit", Module: "github.com/go-kit/kit", With: "github.com/sony/gobreaker",
+	Name: "go-kit", Module: "github.com/go-kit/kit", Version: "v0.13.0", With: "github.com/sony/gobreaker",
 	Does:      "endpoint.Chain over untyped endpoints; guarded: its gobreaker middleware around each step and all behind it, whose errors count as the step's; panics not contained",
 	Builds:    map[Grade]Build{Plain: endpoints(nil), Recovering: over(endpoints(nil), Contained), Guarded: endpoints(guard(gobreaker1.Settings{}))},
 	Excluding: endpoints(guard(gobreaker1.Settings{ReadyToTrip: func(gobreaker1.Counts) bool { return false }})),

@@ -13,7 +13,7 @@ import (
 // is, and of several each call makes a closure for what each but the last calls next. No server, codec or network is part of it.
 // Recovering has go-grpc-middleware's recovery interceptor in front of each step.
 var grpcGo = Peer{
-	Name: "grpc-go", Module: "google.golang.org/grpc", With: "github.com/grpc-ecosystem/go-grpc-middleware/v2",
+	Name: "grpc-go", Module: "google.golang.org/grpc", Version: "v1.85.0", With: "github.com/grpc-ecosystem/go-grpc-middleware/v2",
 	Does:   "unary server interceptors, chained as grpc.ChainUnaryInterceptor does; untyped; recovering: go-grpc-middleware's recovery in front of each step; no breaker",
 	Builds: map[Grade]Build{Plain: unary(false), Recovering: unary(true)},
 }

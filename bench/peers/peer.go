@@ -32,11 +32,12 @@ var Grades = []Grade{Plain, Recovering, Guarded}
 
 // Peer is a way to put steps around a call.
 type Peer struct {
-	Name   string // stable: part of the names in reports
-	Module string // whose version a report states; empty for the standard library
-	With   string // another module that its guard comes from
-	Does   string // what the price buys, and what not
-	Builds map[Grade]Build
+	Name    string // stable: part of the names in reports
+	Module  string // whose version a report states; empty for the standard library
+	Version string // of Module, which the set-up was written for
+	With    string // another module that its guard comes from
+	Does    string // what the price buys, and what not
+	Builds  map[Grade]Build
 	// Excluding is the guarded form for calls that end in an error which is nobody's fault: ErrBlocked of a step, ErrBackend,
 	// a timeout.
 	// Its breakers have been told not to count them, else they would open and there would be no call left to measure. Without
@@ -50,7 +51,7 @@ type Peer struct {
 }
 
 // All are the peers, in the order of reports.
-var All = []Peer{closures, hooks, arounds, compose, breakers, breakersAlone, failsafeGo, smithy, goKit, aliceChain, connectGo, grpcGo, eino}
+var All = []Peer{closures, hooks, arounds, compose, breakers, breakersAlone, failsafeGo, failsafeOne, smithy, goKit, aliceChain, connectGo, grpcGo, eino}
 
 // ByName finds one.
 func ByName(name string) (Peer, bool) {

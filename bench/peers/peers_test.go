@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/maillon-go/maillon/bench"
@@ -16,6 +18,19 @@ var (
 	errStep    = errors.New("step")
 	errBackend = errors.New("backend")
 )
+
+// The versions that the files state are those that are measured.
+func TestVersions(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range peers.All {
+		if p.Module != "" && !p.Ours && !strings.Contains(string(mod), "\t"+p.Module+" "+p.Version+"\n") {
+			t.Errorf("%s: go.mod has another version of %s than %q", p.Name, p.Module, p.Version)
+		}
+	}
+}
 
 // Every peer does the work that it is measured for: the steps run in order, once each, a rewrite arrives, an error of a step
 // ends the call there, and the backend's error comes back.

@@ -12,7 +12,7 @@ import (
 // smithy-go's stack, with the steps in its initialize step and the whole stack decorated once, as the AWS SDK could. (The SDK
 // builds a stack for each call. One that is built once serves one call at a time: a run writes to the stack, which the race detector sees.) Inputs and results are any.
 var smithy = Peer{
-	Name: "smithy-go", Module: "github.com/aws/smithy-go", Alone: true,
+	Name: "smithy-go", Module: "github.com/aws/smithy-go", Version: "v1.28.9", Alone: true,
 	Does:   "a prebuilt stack of five phases, steps by name and position, metadata of the result; untyped; one call at a time; no breaker, panics not contained",
 	Builds: map[Grade]Build{Plain: stack, Recovering: over(stack, Contained)},
 }

@@ -169,14 +169,21 @@ func (r Results) Ahead() Table {
 			row[at] = len(t.Rows)
 			t.Rows = append(t.Rows, []string{at})
 		}
-		t.Rows[row[at]] = append(t.Rows[row[at]], measured(b))
+		t.Rows[row[at]] = put(t.Rows[row[at]], column[who], measured(b))
 	}
 	for i := range t.Rows {
-		for len(t.Rows[i]) < len(t.Head) {
-			t.Rows[i] = append(t.Rows[i], none)
-		}
+		t.Rows[i] = put(t.Rows[i], len(t.Head), "")[:len(t.Head)]
 	}
 	return t
+}
+
+// put puts a text into a column of a row, behind what there is none of.
+func put(row []string, column int, text string) []string {
+	for len(row) <= column {
+		row = append(row, none)
+	}
+	row[column] = text
+	return row
 }
 
 // All is everything, with intervals: for the file of results.

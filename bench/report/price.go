@@ -49,12 +49,8 @@ func (r Results) Kept(g bound.Group) Table {
 func (r Results) Verdicts() Table {
 	t := Table{Head: []string{"what", "measured", "bound", "aim", "allocs", "at most", "verdict", "medians"}}
 	for _, b := range r.Bounds {
-		verdict := string(b.Verdict())
-		if b.Again {
-			verdict += " (measured again)"
-		}
 		t.Rows = append(t.Rows, []string{
-			b.Name, measured(b), limit(b, b.Limit), limit(b, b.Aim), allocs(b, b.Allocs), allocs(b, b.MaxAllocs), verdict, medians(b),
+			b.Name, measured(b), limit(b, b.Limit), limit(b, b.Aim), allocs(b, b.Allocs), allocs(b, b.MaxAllocs), string(b.Verdict()), medians(b),
 		})
 	}
 	return t
@@ -66,6 +62,9 @@ func measured(b bound.Result) string {
 		return none
 	case !b.HasRatio():
 		return nanos(b.OverNS) + " ns"
+	}
+	if b.Again {
+		return fmt.Sprintf("%.2f (again)", b.Ratio)
 	}
 	return fmt.Sprintf("%.2f", b.Ratio)
 }

@@ -75,6 +75,24 @@ func texts(svg []byte) []string {
 	return regexp.MustCompile(`>[^<]+</text>`).FindAllString(string(svg), -1)
 }
 
+// Each ratio beside a peer stands under the head that it belongs to.
+func TestAheadHasItsColumns(t *testing.T) {
+	var results Results
+	for i, name := range []string{"x / hooks: noop, 1", "y / hooks: noop, 1", "z / hooks: noop, 1", "z / hooks: rewrite, 10", "y / hooks: block, 10", "x / hooks: rewrite, 10"} {
+		r := bound.Result{Bound: bound.Bound{Name: name, Group: bound.Peers, Over: "a", Under: "b", Limit: 1}, Ratio: float64(i)}
+		results.Bounds = append(results.Bounds, r)
+	}
+	want := "scenario x / hooks (≤ 1) y / hooks (≤ 1) z / hooks (≤ 1)|noop, 1 0.00 1.00 2.00|rewrite, 10 5.00 - 3.00|block, 10 - 4.00 -"
+	table := results.Ahead()
+	got := strings.Join(table.Head, " ")
+	for _, row := range table.Rows {
+		got += "|" + strings.Join(row, " ")
+	}
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // A run that is kept is whole: every part of a page has figures, and every bound is in it.
 func TestCommittedResultsAreWhole(t *testing.T) {
 	r, err := Load(filepath.Join(root, Folder))
