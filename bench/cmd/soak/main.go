@@ -4,6 +4,8 @@
 //	go run -C bench ./cmd/soak -duration 30s   # shorter
 //	go run -C bench ./cmd/soak -save           # keeps the result for the pages, which the report then fills
 //
+// The audit is written to the temporary folder (TMPDIR), which needs some two gigabytes for each minute.
+//
 // It exits with 1 when something does not hold:
 //
 //   - every call has one outcome, as the caller saw it;
