@@ -30,7 +30,7 @@ type Stack struct {
 }
 
 // New makes them, with an audit that writes to a sink. The cache keeps 4 MB, so that it is full after some thousand answers and stays
-// so; the audit's buffer has room for what comes while a sink is down.
+// so; the audit's buffer has room for what comes in the second or two that a sink is down, under full load.
 func New(sink audit.Sink) (s Stack, err error) {
 	var errs [6]error
 	s.Policy, errs[0] = policy.New(policy.Settings{Rules: []policy.Rule{
@@ -43,7 +43,7 @@ func New(sink audit.Sink) (s Stack, err error) {
 		{Name: "all", Tokens: 1e15}, {Name: "user", Per: []budget.Dimension{budget.PerUser}, Tokens: 1e15},
 	}})
 	s.Cache, errs[3] = cache.New(cache.Settings{MaxBytes: 4 << 20, Sampled: true})
-	s.Audit, errs[4] = audit.New(audit.Settings{Sink: sink, SkipAllowed: []string{SkipAllowed}, Buffer: 64 << 20})
+	s.Audit, errs[4] = audit.New(audit.Settings{Sink: sink, SkipAllowed: []string{SkipAllowed}, Buffer: 256 << 20})
 	s.Profiler, errs[5] = profiler.New(profiler.Settings{})
 	return s, errors.Join(errs[:]...)
 }
