@@ -189,7 +189,7 @@ func (l *load) call(ctx context.Context, s *session.Session, r *rand.Rand) chain
 	case l.faults.every(7, 50):
 		prompt += " And where do I get " + stack.Forbidden + "?"
 	case r.IntN(6) == 0:
-		prompt = stack.Prompt(r.IntN(16)) // asked before
+		prompt = stack.Prompt(r.IntN(2)) // asked before, and answered from the cache where it begins a session
 	}
 	if r.IntN(4) > 0 {
 		_, err := s.Instruct(ctx, prompt)
