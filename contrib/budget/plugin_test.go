@@ -192,6 +192,9 @@ func TestSettlement(t *testing.T) {
 		{name: "a link with usage that names no source", others: []any{around("other", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
 			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}}), nil
 		})}, h: answer(used, "hi"), want: 50},
+		{name: "a link with usage that makes no sense and no source", others: []any{around("other", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
+			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: stages.Usage{InputTokens: -1000, OutputTokens: 5}}}), nil
+		})}, h: answer(used, "hi"), want: input + 5},
 		{name: "a fallback that names no source", others: []any{fallback(from("", used))}, h: breaks(stages.Usage{}, "", errBackend), want: 50},
 		{name: "another model answers", others: []any{around("fallback", 20, func(_ context.Context, g *stages.Generation, _ handler) (*stages.Generation, error) {
 			return g.Done(stages.GenerationResult{Output: stages.Output{Text: "hi", Usage: used}, Source: "other"}), nil

@@ -40,7 +40,7 @@ func (p *Plugin) used(r *reservation, out *stages.Generation, err error, broken 
 // free says that no model made an answer. One of a link that names no source, as code of a backend that answers in place of another one may
 // not, is free unless it reports usage.
 func free(g *stages.Generation) bool {
-	return g.Source() == stages.SourceCache || g.Source() == stages.SourceShortCircuit && g.Output().Usage.Total() <= 0
+	return g.Source() == stages.SourceCache || g.Source() == stages.SourceShortCircuit && sane(g.Output().Usage).Total() == 0
 }
 
 // brokenOff says that an attempt ended while the model was at work, for a reason on this side.

@@ -59,7 +59,7 @@ func eachValue(text string, visit func(from, to int, key, value string)) {
 	}
 }
 
-// maxShift is how large an exponent may be that is worked out: what is found has fewer digits by far.
+// maxShift is by how much more than a number has digits its point may be moved: what is found has fewer digits by far.
 const maxShift = 64
 
 // plainly is a number of JSON as it is written without an exponent.
@@ -69,7 +69,7 @@ func plainly(number string) string {
 		return number
 	}
 	shift, err := strconv.Atoi(exponent)
-	if err != nil || shift < -maxShift || shift > maxShift {
+	if most := len(digits) + maxShift; err != nil || shift < -most || shift > most {
 		return number
 	}
 	sign := ""
